@@ -1,0 +1,1 @@
+"""An in-process message bus for multi-agent simulations."""
