@@ -1,0 +1,1 @@
+"""The tests of stentor, run against the installed package."""
