@@ -1,0 +1,71 @@
+"""Every program of the README and the docs runs, and prints what the page says it prints.
+
+A block fenced as ``python`` is a whole program. A block fenced as ``text`` right behind it is its output.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(
+    r"^(?P<fence>`{3,})(?P<language>\S*)[^\n]*\n(?P<body>.*?)^(?P=fence)\s*?\n", re.MULTILINE | re.DOTALL
+)
+
+
+class Program(NamedTuple):
+    """A program of a page, where its first line stands, and what it prints if the page tells."""
+
+    page: Path
+    line: int
+    source: str
+    output: str | None
+
+    def __str__(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def programs(page: Path) -> list[Program]:
+    text = page.read_text(encoding="utf-8")
+    blocks = list(FENCE.finditer(text))
+    found: list[Program] = []
+    for number, block in enumerate(blocks):
+        if block["language"] != "python":
+            continue
+        following = blocks[number + 1] if number + 1 < len(blocks) else None
+        adjacent = following is not None and not text[block.end() : following.start()].strip()
+        told = following["body"] if following is not None and adjacent and following["language"] == "text" else None
+        found.append(Program(page, text.count("\n", 0, block.start("body")) + 1, block["body"], told))
+    return found
+
+
+PROGRAMS = [program for page in PAGES for program in programs(page)]
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=str)
+def test_the_program_runs(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = "\n" * (program.line - 1) + program.source
+    exec(compile(source, program.page, "exec", dont_inherit=True), {"__name__": "__main__"})  # noqa: S102 - our own pages
+    if program.output is not None:
+        assert capsys.readouterr().out == program.output
+
+
+def test_the_readme_has_a_program_and_its_output() -> None:
+    assert any(program.page.name == "README.md" and program.output for program in PROGRAMS)
+
+
+def test_a_page_is_read_as_it_says(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "Hi\n\n```python\nprint(1)\n```\n\n```text\n1\n```\n\n```python\nx\n```\nso\n```text\n2\n```\n",
+        encoding="utf-8",
+    )
+    assert programs(page) == [Program(page, 4, "print(1)\n", "1\n"), Program(page, 12, "x\n", None)]
