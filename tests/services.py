@@ -1,7 +1,8 @@
 """Real services for tests: each is started on a free loopback port and stopped through its own process handle.
 
 A service is a context manager that yields a `Service`; its files live in a folder of their own that is removed with it.
-A machine that lacks a program skips the test and says what to install; with ``CI=true`` in the environment it fails instead.
+A machine that lacks a program skips the test and says what to install; with ``CI=true`` in the environment it fails
+instead.
 """
 
 import contextlib

@@ -1,0 +1,53 @@
+"""How the dialects with segments read their texts."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Rules:
+    """How a dialect with segments reads its texts."""
+
+    separator: str
+    single: str
+    multi: str
+    max_bytes: int
+    multi_at_least: int = 0
+    multi_anywhere: bool = True
+    empty_segments: bool = False
+    empty_topic: bool = False
+    globs: bool = False
+    hidden_prefix: str | None = None
+    everything: str | None = None
+    wildcards_in_topics: str = "no character"  # or "no segment" (only a whole one is refused), or "allowed"
+    forbidden: frozenset[str] = frozenset()
+    max_segments: int = 256
+    max_multi: int = 8
+
+
+CONTROLS = [*range(0x20), *range(0x7F, 0xA0)]
+NON_CHARACTERS = [*range(0xFDD0, 0xFDF0), *(plane << 16 | low for plane in range(17) for low in (0xFFFE, 0xFFFF))]
+
+RULES = {
+    "mailbox": Rules(".", "*", "**", 4096, globs=True, everything="*"),
+    "mqtt": Rules(
+        "/", "+", "#", 65535, multi_anywhere=False, empty_segments=True, hidden_prefix="$",
+        forbidden=frozenset(map(chr, CONTROLS + NON_CHARACTERS)),
+    ),
+    "nats": Rules(
+        ".", "*", ">", 4096, multi_at_least=1, multi_anywhere=False, wildcards_in_topics="no segment",
+        forbidden=frozenset(" \t\r\n"),
+    ),
+    "amqp": Rules(".", "*", "#", 255, empty_segments=True, empty_topic=True, wildcards_in_topics="allowed"),
+}  # fmt: skip
+DIALECTS = (*RULES, "redis")
+
+
+def segments_of(text: str, rules: Rules) -> list[tuple[int, str]]:
+    """Return each segment with the offset where it starts."""
+    if not text and rules.empty_topic:
+        return []
+    parts = text.split(rules.separator)
+    starts = [sum(len(part) + len(rules.separator) for part in parts[:place]) for place in range(len(parts))]
+    return list(zip(starts, parts, strict=True))
