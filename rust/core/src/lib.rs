@@ -1,2 +1,25 @@
 //! Topics, patterns and the subscription index of stentor, free of Python.
+//!
+//! From the bottom up: a [`Grammar`] says what separates segments and which are wildcards; it
+//! validates topics. A [`Pattern`] is read by a grammar into elements, matches topics, and is
+//! compared with other patterns.
 #![deny(unsafe_code)]
+
+mod canonical;
+mod class;
+mod error;
+mod glob;
+mod grammar;
+mod parse;
+mod pattern;
+mod redis;
+mod rules;
+mod topic;
+
+pub use class::Class;
+pub use error::{GrammarError, PatternError, RelationError, TopicError};
+pub use glob::{Atom, Glob};
+pub use grammar::Grammar;
+pub use pattern::{Element, Pattern};
+pub use redis::{ByteAtom, ByteSet, RedisGlob};
+pub use rules::{Limits, Rules, WildcardText};

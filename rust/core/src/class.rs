@@ -1,0 +1,112 @@
+//! Character classes: what stands between brackets inside one segment.
+use crate::error::{Flaw, Reason};
+
+/// A set of code points: sorted ranges that do not touch, and whether they are excluded.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Class {
+    ranges: Box<[(char, char)]>,
+    negated: bool,
+}
+
+impl Class {
+    /// Reads what stands between the brackets at the start of `text`; answers with the bytes read.
+    pub(crate) fn parse(text: &str) -> Result<(Self, usize), Flaw> {
+        let end = text.find(']').ok_or((0, Reason::UnclosedBracket))?;
+        let inside = &text[1..end];
+        if inside.starts_with('^') {
+            return Err((1, Reason::CaretNegation));
+        }
+        let body = inside.strip_prefix('!').unwrap_or(inside);
+        let negated = body.len() < inside.len();
+        if body.is_empty() {
+            return Err((0, Reason::EmptyBrackets));
+        }
+        let start = end - body.len();
+        let ranges = parse_ranges(body).map_err(|(at, reason)| (start + at, reason))?;
+        Ok((
+            Self {
+                ranges: merged(ranges),
+                negated,
+            },
+            end + 1,
+        ))
+    }
+
+    /// Whether the set holds this character.
+    #[must_use]
+    pub fn contains(&self, c: char) -> bool {
+        self.ranges.iter().any(|&(low, high)| low <= c && c <= high) != self.negated
+    }
+
+    /// The only character of the set, if it has one.
+    pub(crate) fn only(&self) -> Option<char> {
+        match *self.ranges {
+            [(low, high)] if low == high && !self.negated => Some(low),
+            _ => None,
+        }
+    }
+
+    /// The ranges as they are written, and whether they are excluded.
+    pub(crate) fn ranges(&self) -> (&[(char, char)], bool) {
+        (&self.ranges, self.negated)
+    }
+
+    /// Writes the class in its shortest form.
+    pub(crate) fn write(&self, text: &mut String) {
+        text.push_str(if self.negated { "[!" } else { "[" });
+        for &(low, high) in &self.ranges {
+            text.push(low);
+            if low != high {
+                text.push('-');
+                text.push(high);
+            }
+        }
+        text.push(']');
+    }
+}
+
+fn parse_ranges(body: &str) -> Result<Vec<(char, char)>, Flaw> {
+    let mut ranges = Vec::new();
+    let mut rest = body.char_indices().peekable();
+    while let Some((at, low)) = rest.next() {
+        let low = member(at, low)?;
+        if rest.next_if(|&(_, c)| c == '-').is_none() {
+            ranges.push((low, low));
+            continue;
+        }
+        let hyphen = at + low.len_utf8();
+        let (at_high, high) = rest.next().ok_or((hyphen, Reason::LooseHyphen))?;
+        let high = member(at_high, high)?;
+        if high < low {
+            return Err((at, Reason::ReversedRange(low, high)));
+        }
+        ranges.push((low, high));
+    }
+    Ok(ranges)
+}
+
+fn member(at: usize, c: char) -> Result<char, Flaw> {
+    match c {
+        '[' => Err((at, Reason::BracketInside)),
+        '-' => Err((at, Reason::LooseHyphen)),
+        _ => Ok(c),
+    }
+}
+
+/// Sorts ranges and joins those that overlap or touch.
+fn merged(mut ranges: Vec<(char, char)>) -> Box<[(char, char)]> {
+    ranges.sort_unstable();
+    let mut joined: Vec<(char, char)> = Vec::with_capacity(ranges.len());
+    for (low, high) in ranges {
+        match joined.last_mut() {
+            Some(last) if low <= last.1 || is_next(last.1, low) => last.1 = last.1.max(high),
+            _ => joined.push((low, high)),
+        }
+    }
+    joined.into()
+}
+
+/// Whether no character lies between these two.
+fn is_next(low: char, high: char) -> bool {
+    (low..=high).nth(1) == Some(high)
+}

@@ -1,0 +1,223 @@
+//! Grammars: what separates segments, which segments are wildcards, what a text may hold.
+//!
+//! A dialect is data. Everything that parses, matches or compares reads a [`Grammar`]; nothing asks
+//! which dialect it is.
+use crate::error::GrammarError;
+use crate::rules::{GLOB_CHARACTERS, Limits, Rules, WildcardText};
+
+/// How a grammar reads a text: by segments, or as one run of bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Kind {
+    Segments(Box<Rules>),
+    Bytes,
+}
+
+/// What topics and patterns look like.
+///
+/// ```
+/// use stentor_core::Grammar;
+///
+/// let grammar = Grammar::mqtt();
+/// assert!(grammar.validate_topic("a//b").is_ok());
+/// assert!(grammar.validate_topic("a/+").is_err());
+/// assert!(grammar.is_hidden("$SYS/uptime"));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Grammar {
+    kind: Kind,
+    limits: Limits,
+    /// Per byte, whether a segment that holds it must be looked at character by character.
+    notable: Box<[bool; 256]>,
+}
+
+impl PartialEq for Grammar {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.limits == other.limits
+    }
+}
+
+impl Eq for Grammar {}
+
+impl std::hash::Hash for Grammar {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.kind.hash(state);
+        self.limits.hash(state);
+    }
+}
+
+impl Grammar {
+    /// A grammar with segments.
+    ///
+    /// # Errors
+    ///
+    /// [`GrammarError`] if the parts contradict each other.
+    ///
+    /// ```
+    /// use stentor_core::{Grammar, Limits, Rules};
+    ///
+    /// assert!(Grammar::new(Rules::new(':', "+", "..."), Limits::default()).is_ok());
+    /// assert!(Grammar::new(Rules::new(':', "+", "+"), Limits::default()).is_err());
+    /// ```
+    pub fn new(rules: Rules, limits: Limits) -> Result<Self, GrammarError> {
+        rules.check()?;
+        limits.check()?;
+        Ok(Self::of_rules(rules, limits))
+    }
+
+    fn of_rules(rules: Rules, limits: Limits) -> Self {
+        let notable = notable_bytes(&rules);
+        Self {
+            kind: Kind::Segments(Box::new(rules)),
+            limits,
+            notable,
+        }
+    }
+
+    /// The default dialect: `.`, `*`, `**`, globs inside segments, a lone `*` for every topic.
+    #[must_use]
+    pub fn mailbox() -> Self {
+        let rules = Rules {
+            globs: true,
+            global: Some("*".into()),
+            ..Rules::new('.', "*", "**")
+        };
+        Self::of_rules(rules, Limits::default())
+    }
+
+    /// MQTT 3.1.1 and 5: `/`, `+`, `#` last, empty levels, `$` topics hidden from wildcards.
+    #[must_use]
+    pub fn mqtt() -> Self {
+        let rules = Rules {
+            multi_anywhere: false,
+            empty_segments: true,
+            hidden_prefix: Some("$".into()),
+            forbidden_in_patterns: "\0".into(),
+            forbidden_in_topics: "\0".into(),
+            ..Rules::new('/', "+", "#")
+        };
+        Self::of_rules(
+            rules,
+            Limits {
+                max_bytes: 65_535,
+                ..Limits::default()
+            },
+        )
+    }
+
+    /// NATS, as a pedantic client is told: `.`, `*`, `>` last and for one or more, no white space.
+    #[must_use]
+    pub fn nats() -> Self {
+        let rules = Rules {
+            multi_min: 1,
+            multi_anywhere: false,
+            wildcard_text: WildcardText::Inside,
+            forbidden_in_patterns: " \t\n\r\u{c}".into(),
+            forbidden_in_topics: " \t\n\r\u{c}".into(),
+            ..Rules::new('.', "*", ">")
+        };
+        Self::of_rules(rules, Limits::default())
+    }
+
+    /// The topic exchange of AMQP 0-9-1: `.`, `*`, `#` anywhere, empty words, `""` is zero words.
+    #[must_use]
+    pub fn amqp() -> Self {
+        let rules = Rules {
+            empty_segments: true,
+            empty_topic: true,
+            wildcard_text: WildcardText::Topics,
+            ..Rules::new('.', "*", "#")
+        };
+        Self::of_rules(
+            rules,
+            Limits {
+                max_bytes: 255,
+                ..Limits::default()
+            },
+        )
+    }
+
+    /// The PSUBSCRIBE globs of Redis: no segments, byte for byte.
+    #[must_use]
+    pub fn redis() -> Self {
+        let limits = Limits {
+            max_segments: usize::MAX,
+            max_bytes: 65_535,
+            max_multi: 64,
+        };
+        Self {
+            kind: Kind::Bytes,
+            limits,
+            notable: Box::new([false; 256]),
+        }
+    }
+
+    /// The same grammar with other limits.
+    ///
+    /// # Errors
+    ///
+    /// [`GrammarError`] if a limit is 0.
+    pub fn with_limits(&self, limits: Limits) -> Result<Self, GrammarError> {
+        limits.check()?;
+        Ok(Self {
+            limits,
+            ..self.clone()
+        })
+    }
+
+    /// The bounds on topics and patterns.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// The rules of a grammar with segments; `None` for `redis`.
+    #[must_use]
+    pub fn rules(&self) -> Option<&Rules> {
+        match &self.kind {
+            Kind::Segments(rules) => Some(rules),
+            Kind::Bytes => None,
+        }
+    }
+
+    /// Whether wildcards in the first segment do not match this topic (`$` in `mqtt`).
+    #[must_use]
+    pub fn is_hidden(&self, topic: &str) -> bool {
+        self.rules()
+            .and_then(|rules| rules.hidden_prefix.as_deref())
+            .is_some_and(|prefix| topic.starts_with(prefix))
+    }
+
+    /// The segments of a valid topic, in order; the empty topic of `amqp` has none, and a topic of
+    /// `redis` is one segment.
+    pub fn segments<'t>(&self, topic: &'t str) -> impl Iterator<Item = &'t str> + use<'t> {
+        let separator = self.rules().map(|rules| rules.separator);
+        let none = topic.is_empty() && self.rules().is_some_and(|rules| rules.empty_topic);
+        topic
+            .split(move |c| Some(c) == separator)
+            .take(if none { 0 } else { usize::MAX })
+    }
+
+    /// Whether no character of this segment needs a closer look.
+    pub(crate) fn is_plain(&self, segment: &str) -> bool {
+        !segment.bytes().any(|byte| self.notable[usize::from(byte)])
+    }
+}
+
+/// First bytes of everything that can be a wildcard, a glob or forbidden.
+fn notable_bytes(rules: &Rules) -> Box<[bool; 256]> {
+    let mut notable = Box::new([false; 256]);
+    let globs = if rules.globs { GLOB_CHARACTERS } else { "" };
+    let forbidden = [
+        &*rules.forbidden_in_patterns,
+        &*rules.forbidden_in_topics,
+        globs,
+    ];
+    let mut buffer = [0; 4];
+    for c in forbidden.iter().flat_map(|text| text.chars()) {
+        notable[usize::from(c.encode_utf8(&mut buffer).as_bytes()[0])] = true;
+    }
+    for wildcard in [&rules.single, &rules.multi] {
+        notable[usize::from(wildcard.as_bytes()[0])] = true;
+    }
+    notable
+}

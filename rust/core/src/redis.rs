@@ -1,0 +1,284 @@
+//! The globs of Redis, over the bytes of a whole name.
+//!
+//! What counts is what `stringmatchlen` of Redis does, not what a manual says of it: a class may
+//! end with the pattern, `]` closes it at once, ends of a range are compared as signed bytes and
+//! swapped where reversed, a backslash at the end is itself, and nothing but the empty pattern
+//! matches the empty name, because the loop of Redis never starts.
+use crate::error::{Flaw, Reason};
+use crate::grammar::Grammar;
+
+/// A set of bytes, one bit for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct ByteSet([u64; 4]);
+
+impl ByteSet {
+    /// Whether the set holds this byte.
+    #[must_use]
+    pub fn contains(self, byte: u8) -> bool {
+        self.0[usize::from(byte >> 6)] >> (byte & 63) & 1 == 1
+    }
+
+    fn insert(&mut self, byte: u8) {
+        self.0[usize::from(byte >> 6)] |= 1 << (byte & 63);
+    }
+
+    fn complement(self) -> Self {
+        Self(self.0.map(|word| !word))
+    }
+
+    fn only(self) -> Option<u8> {
+        let mut bytes = (0..=u8::MAX).filter(|&byte| self.contains(byte));
+        bytes.next().filter(|_| bytes.next().is_none())
+    }
+}
+
+/// What one byte of a name is compared with, or a run of any.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ByteAtom {
+    /// This byte.
+    Byte(u8),
+    /// Any one byte.
+    Any,
+    /// One byte of a set, which may be empty.
+    Class(Box<ByteSet>),
+    /// Any run of bytes, which may be empty.
+    Run,
+}
+
+impl ByteAtom {
+    /// Whether a single byte matches; a run is never asked.
+    pub(crate) fn accepts(&self, byte: u8) -> bool {
+        match self {
+            Self::Byte(wanted) => *wanted == byte,
+            Self::Any => true,
+            Self::Class(set) => set.contains(byte),
+            Self::Run => false,
+        }
+    }
+
+    fn byte(&self) -> Option<u8> {
+        match self {
+            Self::Byte(byte) => Some(*byte),
+            _ => None,
+        }
+    }
+}
+
+/// Atoms without a run, as bytes where all are.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Piece {
+    Bytes(Box<[u8]>),
+    Atoms(Box<[ByteAtom]>),
+}
+
+/// A pattern of the `redis` dialect.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RedisGlob {
+    atoms: Box<[ByteAtom]>,
+    pieces: Box<[Piece]>,
+}
+
+impl RedisGlob {
+    /// Reads any text; only its length and too many stars are flaws.
+    pub(crate) fn parse(text: &str, grammar: &Grammar) -> Result<Self, Flaw> {
+        if let Some(flaw) = grammar.find_excess_bytes(text) {
+            return Err(flaw);
+        }
+        let most = grammar.limits().max_multi;
+        let mut atoms = Vec::with_capacity(text.len());
+        let mut stars = 0;
+        let mut reader = Reader {
+            bytes: text.as_bytes(),
+            at: 0,
+        };
+        while let Some((at, atom)) = reader.next_atom() {
+            if atom == ByteAtom::Run {
+                stars += 1;
+                if stars > most {
+                    return Err((
+                        at,
+                        Reason::Limit {
+                            name: "max_multi",
+                            what: "stars",
+                            most,
+                        },
+                    ));
+                }
+            }
+            push_in_order(&mut atoms, atom);
+        }
+        let pieces = atoms
+            .split(|atom| *atom == ByteAtom::Run)
+            .map(Piece::new)
+            .collect();
+        Ok(Self {
+            atoms: atoms.into(),
+            pieces,
+        })
+    }
+
+    /// The atoms in order; no run follows a run, and `?` stands before a run beside it.
+    #[must_use]
+    pub fn atoms(&self) -> &[ByteAtom] {
+        &self.atoms
+    }
+
+    /// Whether the whole name matches, as Redis would answer.
+    #[must_use]
+    pub fn matches(&self, name: &[u8]) -> bool {
+        !name.is_empty() && self.rest_after_pieces(name).is_some()
+            || name.is_empty() && self.atoms.is_empty()
+    }
+
+    fn rest_after_pieces(&self, name: &[u8]) -> Option<()> {
+        let (first, others) = self.pieces.split_first()?;
+        let mut rest = first.strip_start(name)?;
+        let Some((last, middle)) = others.split_last() else {
+            return rest.is_empty().then_some(());
+        };
+        rest = last.strip_end(rest)?;
+        for piece in middle {
+            rest = piece.skip_past(rest)?;
+        }
+        Some(())
+    }
+
+    /// The bytes that every matching name starts with; may be empty.
+    #[must_use]
+    pub fn prefix(&self) -> Vec<u8> {
+        self.atoms.iter().map_while(ByteAtom::byte).collect()
+    }
+
+    /// The one name that matches, if there is exactly one and it is text.
+    #[must_use]
+    pub fn exact(&self) -> Option<String> {
+        let bytes: Option<Vec<u8>> = self.atoms.iter().map(ByteAtom::byte).collect();
+        String::from_utf8(bytes?).ok()
+    }
+}
+
+/// Appends an atom so that `*` runs collapse and `*?` becomes `?*`.
+fn push_in_order(atoms: &mut Vec<ByteAtom>, atom: ByteAtom) {
+    match (atoms.last(), &atom) {
+        (Some(ByteAtom::Run), ByteAtom::Run) => {}
+        (Some(ByteAtom::Run), ByteAtom::Any) => atoms.insert(atoms.len() - 1, atom),
+        _ => atoms.push(atom),
+    }
+}
+
+impl Piece {
+    fn new(atoms: &[ByteAtom]) -> Self {
+        let bytes: Option<Box<[u8]>> = atoms.iter().map(ByteAtom::byte).collect();
+        bytes.map_or_else(|| Self::Atoms(atoms.into()), Self::Bytes)
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Atoms(atoms) => atoms.len(),
+        }
+    }
+
+    /// Whether these bytes, as many as the piece has atoms, match it.
+    fn accepts(&self, bytes: &[u8]) -> bool {
+        match self {
+            Self::Bytes(piece) => **piece == *bytes,
+            Self::Atoms(atoms) => atoms
+                .iter()
+                .zip(bytes)
+                .all(|(atom, &byte)| atom.accepts(byte)),
+        }
+    }
+
+    fn strip_start<'t>(&self, name: &'t [u8]) -> Option<&'t [u8]> {
+        let (head, rest) = name.split_at_checked(self.len())?;
+        self.accepts(head).then_some(rest)
+    }
+
+    fn strip_end<'t>(&self, name: &'t [u8]) -> Option<&'t [u8]> {
+        let (rest, tail) = name.split_at_checked(name.len().checked_sub(self.len())?)?;
+        self.accepts(tail).then_some(rest)
+    }
+
+    /// What follows the leftmost place where the piece matches.
+    fn skip_past<'t>(&self, name: &'t [u8]) -> Option<&'t [u8]> {
+        let at = match self {
+            Self::Bytes(piece) => memchr::memmem::find(name, piece),
+            Self::Atoms(atoms) => name
+                .windows(atoms.len())
+                .position(|window| self.accepts(window)),
+        };
+        at.map(|at| &name[at + self.len()..])
+    }
+}
+
+/// Walks over a pattern exactly as the C code does.
+struct Reader<'t> {
+    bytes: &'t [u8],
+    at: usize,
+}
+
+impl Reader<'_> {
+    fn next_atom(&mut self) -> Option<(usize, ByteAtom)> {
+        let start = self.at;
+        let byte = *self.bytes.get(start)?;
+        self.at += 1;
+        let atom = match byte {
+            b'*' => ByteAtom::Run,
+            b'?' => ByteAtom::Any,
+            b'[' => self.class(),
+            b'\\' => ByteAtom::Byte(self.next_byte().unwrap_or(b'\\')),
+            _ => ByteAtom::Byte(byte),
+        };
+        Some((start, atom))
+    }
+
+    fn next_byte(&mut self) -> Option<u8> {
+        let byte = self.bytes.get(self.at).copied();
+        self.at += usize::from(byte.is_some());
+        byte
+    }
+
+    /// The rest of a class after its `[`.
+    fn class(&mut self) -> ByteAtom {
+        let negated = self.bytes.get(self.at) == Some(&b'^');
+        self.at += usize::from(negated);
+        let mut set = ByteSet::default();
+        loop {
+            match self.bytes[self.at..] {
+                [b'\\', escaped, ..] => {
+                    set.insert(escaped);
+                    self.at += 2;
+                }
+                [b']', ..] => {
+                    self.at += 1;
+                    break;
+                }
+                [] => break,
+                [first, b'-', last, ..] => {
+                    insert_signed_range(&mut set, first, last);
+                    self.at += 3;
+                }
+                [byte, ..] => {
+                    set.insert(byte);
+                    self.at += 1;
+                }
+            }
+        }
+        let set = if negated { set.complement() } else { set };
+        match set.only() {
+            Some(byte) => ByteAtom::Byte(byte),
+            None if set == ByteSet::default().complement() => ByteAtom::Any,
+            None => ByteAtom::Class(Box::new(set)),
+        }
+    }
+}
+
+/// `char` is signed where Redis runs on x86-64, so bytes from 0x80 on come before all others; with
+/// the top bit flipped they compare so.
+fn insert_signed_range(set: &mut ByteSet, first: u8, last: u8) {
+    let (first, last) = (first ^ 0x80, last ^ 0x80);
+    for byte in first.min(last)..=first.max(last) {
+        set.insert(byte ^ 0x80);
+    }
+}
