@@ -1,10 +1,11 @@
 //! Character classes: what stands between brackets inside one segment.
+use crate::charset::CharSet;
 use crate::error::{Flaw, Reason};
 
-/// A set of code points: sorted ranges that do not touch, and whether they are excluded.
+/// A set of code points, or all others.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Class {
-    ranges: Box<[(char, char)]>,
+    set: CharSet,
     negated: bool,
 }
 
@@ -25,7 +26,7 @@ impl Class {
         let ranges = parse_ranges(body).map_err(|(at, reason)| (start + at, reason))?;
         Ok((
             Self {
-                ranges: merged(ranges),
+                set: CharSet::new(ranges),
                 negated,
             },
             end + 1,
@@ -35,26 +36,26 @@ impl Class {
     /// Whether the set holds this character.
     #[must_use]
     pub fn contains(&self, c: char) -> bool {
-        self.ranges.iter().any(|&(low, high)| low <= c && c <= high) != self.negated
+        self.set.contains(c) != self.negated
     }
 
     /// The only character of the set, if it has one.
     pub(crate) fn only(&self) -> Option<char> {
-        match *self.ranges {
+        match *self.set.ranges() {
             [(low, high)] if low == high && !self.negated => Some(low),
             _ => None,
         }
     }
 
-    /// The ranges as they are written, and whether they are excluded.
-    pub(crate) fn ranges(&self) -> (&[(char, char)], bool) {
-        (&self.ranges, self.negated)
+    /// The ranges that are named, whether they are the set or what it leaves out.
+    pub(crate) fn ranges(&self) -> &[(char, char)] {
+        self.set.ranges()
     }
 
     /// Writes the class in its shortest form.
     pub(crate) fn write(&self, text: &mut String) {
         text.push_str(if self.negated { "[!" } else { "[" });
-        for &(low, high) in &self.ranges {
+        for &(low, high) in self.set.ranges() {
             text.push(low);
             if low != high {
                 text.push('-');
@@ -91,22 +92,4 @@ fn member(at: usize, c: char) -> Result<char, Flaw> {
         '-' => Err((at, Reason::LooseHyphen)),
         _ => Ok(c),
     }
-}
-
-/// Sorts ranges and joins those that overlap or touch.
-fn merged(mut ranges: Vec<(char, char)>) -> Box<[(char, char)]> {
-    ranges.sort_unstable();
-    let mut joined: Vec<(char, char)> = Vec::with_capacity(ranges.len());
-    for (low, high) in ranges {
-        match joined.last_mut() {
-            Some(last) if low <= last.1 || is_next(last.1, low) => last.1 = last.1.max(high),
-            _ => joined.push((low, high)),
-        }
-    }
-    joined.into()
-}
-
-/// Whether no character lies between these two.
-fn is_next(low: char, high: char) -> bool {
-    (low..=high).nth(1) == Some(high)
 }

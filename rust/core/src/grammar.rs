@@ -2,6 +2,7 @@
 //!
 //! A dialect is data. Everything that parses, matches or compares reads a [`Grammar`]; nothing asks
 //! which dialect it is.
+use crate::charset::CharSet;
 use crate::error::GrammarError;
 use crate::rules::{GLOB_CHARACTERS, Limits, Rules, WildcardText};
 
@@ -91,8 +92,7 @@ impl Grammar {
             multi_anywhere: false,
             empty_segments: true,
             hidden_prefix: Some("$".into()),
-            forbidden_in_patterns: "\0".into(),
-            forbidden_in_topics: "\0".into(),
+            forbidden: disallowed_in_mqtt(),
             ..Rules::new('/', "+", "#")
         };
         Self::of_rules(
@@ -111,8 +111,7 @@ impl Grammar {
             multi_min: 1,
             multi_anywhere: false,
             wildcard_text: WildcardText::Inside,
-            forbidden_in_patterns: " \t\n\r\u{c}".into(),
-            forbidden_in_topics: " \t\n\r\u{c}".into(),
+            forbidden: CharSet::new([' ', '\t', '\r', '\n'].map(|c| (c, c))),
             ..Rules::new('.', "*", ">")
         };
         Self::of_rules(rules, Limits::default())
@@ -203,21 +202,27 @@ impl Grammar {
     }
 }
 
+/// What section 1.5.4 of MQTT 5 lets a server treat as a malformed packet, and mosquitto does:
+/// control characters and non-characters.
+fn disallowed_in_mqtt() -> CharSet {
+    let controls = [('\0', '\x1f'), ('\x7f', '\u{9f}'), ('\u{fdd0}', '\u{fdef}')];
+    let last_two = |plane: u32| {
+        let at = |low: u32| char::from_u32(plane << 16 | low);
+        at(0xfffe).zip(at(0xffff))
+    };
+    CharSet::new(controls.into_iter().chain((0..=16).filter_map(last_two)))
+}
+
 /// First bytes of everything that can be a wildcard, a glob or forbidden.
 fn notable_bytes(rules: &Rules) -> Box<[bool; 256]> {
+    let first_byte = |c: char| usize::from(c.encode_utf8(&mut [0; 4]).as_bytes()[0]);
     let mut notable = Box::new([false; 256]);
-    let globs = if rules.globs { GLOB_CHARACTERS } else { "" };
-    let forbidden = [
-        &*rules.forbidden_in_patterns,
-        &*rules.forbidden_in_topics,
-        globs,
-    ];
-    let mut buffer = [0; 4];
-    for c in forbidden.iter().flat_map(|text| text.chars()) {
-        notable[usize::from(c.encode_utf8(&mut buffer).as_bytes()[0])] = true;
+    for &(low, high) in rules.forbidden.ranges() {
+        notable[first_byte(low)..=first_byte(high)].fill(true);
     }
-    for wildcard in [&rules.single, &rules.multi] {
-        notable[usize::from(wildcard.as_bytes()[0])] = true;
+    let globs = if rules.globs { GLOB_CHARACTERS } else { "" };
+    for text in [globs, &rules.single[..], &rules.multi[..]] {
+        text.chars().for_each(|c| notable[first_byte(c)] = true);
     }
     notable
 }

@@ -6,20 +6,26 @@
 #![deny(unsafe_code)]
 
 mod canonical;
+mod charset;
 mod class;
 mod error;
 mod glob;
 mod grammar;
+mod index;
 mod parse;
 mod pattern;
 mod redis;
 mod rules;
 mod topic;
 
+pub use charset::CharSet;
 pub use class::Class;
 pub use error::{GrammarError, PatternError, RelationError, TopicError};
 pub use glob::{Atom, Glob};
 pub use grammar::Grammar;
+pub use index::{
+    Explanation, Index, IndexStatistics, Structure, SubscriptionId, UnknownSubscription,
+};
 pub use pattern::{Element, Pattern};
 pub use redis::{ByteAtom, ByteSet, RedisGlob};
 pub use rules::{Limits, Rules, WildcardText};

@@ -117,7 +117,7 @@ fn read_atoms(segment: &str, rules: &Rules) -> Result<Vec<Atom>, Flaw> {
     let mut atoms = Vec::with_capacity(segment.len());
     let mut at = 0;
     while let Some(c) = segment[at..].chars().next() {
-        if rules.forbidden_in_patterns.contains(c) {
+        if rules.forbidden.contains(c) {
             return Err((at, Reason::Forbidden(c)));
         }
         if let Some(wildcard) = rules.mixed_wildcard(&segment[at..]) {

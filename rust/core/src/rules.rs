@@ -1,4 +1,5 @@
 //! The parts of a grammar, and which parts fit together.
+use crate::charset::CharSet;
 use crate::error::GrammarError;
 
 /// The characters that mean something inside a segment where globs are on.
@@ -77,10 +78,8 @@ pub struct Rules {
     pub global: Option<Box<str>>,
     /// Where a wildcard's text is plain text.
     pub wildcard_text: WildcardText,
-    /// Characters that no pattern may hold.
-    pub forbidden_in_patterns: Box<str>,
-    /// Characters that no topic may hold.
-    pub forbidden_in_topics: Box<str>,
+    /// Characters that neither a topic nor a pattern may hold.
+    pub forbidden: CharSet,
 }
 
 impl Rules {
@@ -100,8 +99,7 @@ impl Rules {
             hidden_prefix: None,
             global: None,
             wildcard_text: WildcardText::Nowhere,
-            forbidden_in_patterns: "".into(),
-            forbidden_in_topics: "".into(),
+            forbidden: CharSet::default(),
         }
     }
 

@@ -39,7 +39,7 @@ impl Grammar {
             return None;
         }
         segment.char_indices().find_map(|(at, c)| {
-            if rules.forbidden_in_topics.contains(c) {
+            if rules.forbidden.contains(c) {
                 return Some((at, Reason::Forbidden(c)));
             }
             let wildcard = rules.wildcard_in_topic(segment, at, c)?;
