@@ -21,6 +21,9 @@ CLOCKS = {"datetime", "sched", "time"}
 """A value has no clock, and a mechanism is told the time."""
 INPUT_OUTPUT = {"asyncio", "io", "os", "pathlib", "select", "socket", "sqlite3", "subprocess", "threading"}
 
+COMMAND_LINE = {"stentor.__main__": "stentor._cli"}
+"""Python wants `__main__` to be a module of its own; it is the door of the command line's folder."""
+
 PACKAGE = Path(stentor.__path__[0])
 
 
@@ -52,7 +55,7 @@ def fault_of_own(importer: str, imported: str) -> str | None:
         if imported != "stentor._native" and floor_of(imported) > here:
             return f"floor {here} imports floor {floor_of(imported)}"
         return None
-    own = ".".join(importer.split(".")[:2])
+    own = COMMAND_LINE.get(importer, ".".join(importer.split(".")[:2]))
     if imported == own or imported.startswith(f"{own}."):
         return None
     if any(part.startswith("_") for part in imported.split(".")):
@@ -121,6 +124,7 @@ def test_every_floor_is_read() -> None:
         ("stentor._machine.a", "if TYPE_CHECKING:\n    from stentor._bus.bus import Bus", "floor 3 imports floor 4"),
         ("stentor._bus.a", "import stentor", "the core imports its parts, not the package"),
         ("stentor._bus.a", "from stentor.testing import x", "floor 4 imports floor 5"),
+        ("stentor.__main__", "from stentor._bus.bus import Bus", "an extension imports only the public API"),
         ("stentor.demo.a", "from stentor._bus.bus import Bus", "an extension imports only the public API"),
         ("stentor.demo", "from stentor.testing._x import y", "an extension imports only the public API"),
     ],
@@ -138,6 +142,7 @@ def test_a_wrong_import_is_found(module: str, source: str, fault: str) -> None:
         ("stentor._values.a", "from stentor._native import Grammar"),
         ("stentor._mechanisms.a", "from stentor import _native"),
         ("stentor._bus.a", "import time, trio\nfrom stentor._machine.b import c"),
+        ("stentor.__main__", "from stentor._cli import main"),
         ("stentor.demo._a", "import rich, stentor\nfrom stentor.demo._b import c\nfrom stentor.testing import d"),
     ],
 )
