@@ -1,0 +1,28 @@
+"""Quiescence: the moment at which nothing that was published waits for its handler, or is being handled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+import trio
+
+if TYPE_CHECKING:
+    from stentor._machine.dispatcher import Dispatcher
+
+
+@final
+class Quiescence:
+    """Lets tasks wait for that moment; it is told by the dispatcher and never polls."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        """Watch `dispatcher`."""
+        self._dispatcher = dispatcher
+        self._lot = trio.lowlevel.ParkingLot()
+        dispatcher.on_quiet = self._lot.unpark_all
+
+    async def reached_within(self, timeout: float) -> bool:
+        """Wait at most `timeout` seconds for the moment, and return whether it came."""
+        with trio.move_on_after(timeout):
+            while self._dispatcher.busy:
+                await self._lot.park()
+        return not self._dispatcher.busy

@@ -1,0 +1,144 @@
+"""Leader and followers: the tasks in which handlers run.
+
+One worker leads: it drains the ready queue and runs handlers one after another, each to its end. A handler that
+really suspends stays for ever in the task where it began, because its cancel scopes and nurseries belong to that task:
+the leader steps back, another worker leads on, and the first passes what the handler asks of trio on until the handler
+has ended. So a handler that does not wait costs no scheduling pass and no task of its own, one that waits holds nobody
+up, and handlers that do not wait begin in one and the same order in every run.
+
+What does not work: to begin the coroutine in the publisher's task and move it to another when it suspends, for the
+cancel scopes that it has opened stay behind on the stack of the first.
+"""
+
+from __future__ import annotations
+
+import types
+from typing import TYPE_CHECKING, Any, Final, final
+
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from stentor._machine.dispatcher import Dispatcher, Suspended
+
+LEADER_BUDGET: Final = 500
+"""Handlers that a leader runs before it lets the rest of the program have a turn."""
+SPARES: Final = 64
+"""Workers that wait for work at most; any more end."""
+
+
+@final
+class Workers:
+    """All workers of one bus."""
+
+    def __init__(self, dispatcher: Dispatcher, nursery: trio.Nursery) -> None:
+        """Make workers that live in `nursery` and serve `dispatcher`; none exists until there is work."""
+        self._dispatcher = dispatcher
+        self._nursery = nursery
+        self._led = False
+        """Whether a worker leads, or has been woken to do so."""
+        self._spares: dict[trio.lowlevel.Task, None] = {}
+        dispatcher.on_ready = self.wake
+
+    def wake(self) -> None:
+        """See to it that somebody drains the ready queue."""
+        if self._led or not self._dispatcher.ready:
+            return
+        self._led = True
+        if self._spares:
+            task, _ = self._spares.popitem()
+            trio.lowlevel.reschedule(task)
+        else:
+            self._nursery.start_soon(self._work, name="stentor worker")
+
+    async def _work(self) -> None:
+        """Lead and follow in turn; a worker begins as the leader, and its cancel scope serves until it is used up."""
+        while True:
+            with trio.CancelScope() as scope:
+                while not scope.cancel_called:
+                    suspended = await self._lead()
+                    if suspended is not None:
+                        await self._see_through(suspended, scope)
+                    if not scope.cancel_called and not await self._turn():
+                        return
+            if not await self._turn():
+                return
+
+    async def _lead(self) -> Suspended | None:
+        """Drain the ready queue, until it is empty or a handler suspends, and step back."""
+        dispatcher = self._dispatcher
+        ready = dispatcher.ready
+        suspended = None
+        budget = LEADER_BUDGET
+        while ready and suspended is None:
+            if not budget:
+                await trio.lowlevel.checkpoint()
+                budget = LEADER_BUDGET
+            budget -= 1
+            suspended = dispatcher.step()
+        self._led = False
+        self.wake()
+        return suspended
+
+    async def _turn(self) -> bool:
+        """Return True as soon as this worker is the leader, or False when there are followers enough without it."""
+        if not self._led and self._dispatcher.ready:
+            self._led = True
+            return True
+        if len(self._spares) >= SPARES:
+            return False
+        await self._follow()
+        return True
+
+    async def _follow(self) -> None:
+        """Wait to be woken as the leader."""
+        task = trio.lowlevel.current_task()
+        self._spares[task] = None
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            del self._spares[task]
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
+    async def _see_through(self, suspended: Suspended, scope: trio.CancelScope) -> None:
+        """Run a suspended handler to its end; cancelling `scope` withdraws its delivery."""
+        delivery = suspended.delivery
+        delivery._scope = scope
+        try:
+            await _resume(suspended)
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises stays with its delivery
+            self._dispatcher.fail(delivery, delivery._withdrawn or error)
+        except BaseException as error:
+            if delivery._withdrawn is None or _foreign(error):
+                self._dispatcher.abandon(delivery)
+                raise
+            self._dispatcher.fail(delivery, delivery._withdrawn)
+        else:
+            self._dispatcher.finish(delivery)
+
+
+def _foreign(error: BaseException) -> bool:
+    """Say whether `error` holds anything beside ordinary exceptions and the cancellation of the handler."""
+    ours = (Exception, trio.Cancelled)
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(ours)[1] is not None
+    return not isinstance(error, ours)
+
+
+@types.coroutine
+def _resume(suspended: Suspended) -> Generator[Any, Any, None]:
+    """Pass on what the handler asks of trio, and what trio answers, until it ends."""
+    _, coroutine, context, trap = suspended
+    while True:
+        try:
+            answer = yield trap
+        except BaseException as error:  # noqa: BLE001 - handed on to the handler
+            step, value = coroutine.throw, error
+        else:
+            step, value = coroutine.send, answer
+        try:
+            trap = context.run(step, value)
+        except StopIteration:
+            return

@@ -1,0 +1,90 @@
+"""A delivery: one message for one recipient, from acceptance to its one outcome."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final, Protocol, final
+
+if TYPE_CHECKING:
+    from trio import CancelScope
+
+    from stentor._mechanisms.recipients import Recipient
+    from stentor._mechanisms.subscriptions import Subscription, Target
+    from stentor._values.messages import Message
+    from stentor._values.options import DeliveryMode
+
+
+class Watcher(Protocol):
+    """Somebody who wants to know the outcome of each delivery of one publish."""
+
+    def accepted(self, delivery: Delivery) -> None:
+        """Take note of a delivery that is now in its mailbox."""
+
+    def over(self, delivery: Delivery, error: Exception | None) -> None:
+        """Take note that the handler has finished, or that it never will and why."""
+
+
+@final
+class Delivery:
+    """One message for one agent; handlers may take it as their second argument.
+
+    Example:
+        >>> import stentor, trio
+        >>> async def handler(message, delivery):
+        ...     print(delivery.agent, [sub.pattern for sub in delivery.subscriptions], delivery.attempt)
+        >>> async def main():
+        ...     async with stentor.open_bus() as bus:
+        ...         agent = bus.register("gpt4", handler)
+        ...         agent.subscribe("ai.*")
+        ...         agent.subscribe("ai.models")
+        ...         await bus.publish("ai.models", "hello")
+        >>> trio.run(main)
+        gpt4 ['ai.*', 'ai.models'] 1
+    """
+
+    __slots__ = ("_scope", "_target", "_watcher", "_withdrawn", "attempt", "message", "redelivered")
+
+    message: Message
+    """The message: one object, shared with every other recipient."""
+    attempt: int
+    """How many times its handler has been called with it, this call included."""
+    redelivered: bool
+    """Whether it may have been handled before: it was accepted in an earlier life of its agent."""
+
+    def __init__(self, message: Message, target: Target, watcher: Watcher | None) -> None:
+        """Make a delivery that nobody has handled yet; only the dispatcher does so."""
+        self.message = message
+        self.attempt = 1
+        self.redelivered = False
+        self._target = target
+        self._watcher = watcher
+        self._scope: CancelScope | None = None
+        self._withdrawn: Exception | None = None
+
+    @property
+    def agent(self) -> str:
+        """The name of the agent that it is for."""
+        return self._target.recipient.name
+
+    @property
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """All of the agent's subscriptions that matched, in order of subscription."""
+        return self._target.subscriptions
+
+    @property
+    def mode(self) -> DeliveryMode:
+        """The mode of the subscription that governs this delivery: the first that matched."""
+        return self._target.quota.options.mode
+
+    def __repr__(self) -> str:
+        """Name the message and the agent."""
+        return f"<Delivery of {self.message.id} on {self.message.topic!r} to {self.agent!r}, attempt {self.attempt}>"
+
+
+def recipient_of(delivery: Delivery) -> Recipient:
+    """Return the recipient that waits for `delivery`."""
+    return delivery._target.recipient
+
+
+current_delivery: Final[ContextVar[Delivery | None]] = ContextVar("stentor.current_delivery", default=None)
+"""The delivery in whose handler (or in whose child task) the code runs, or None outside of handlers."""

@@ -1,0 +1,75 @@
+"""Handlers: what an agent may register, and what the dispatcher calls."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    from stentor._mechanisms.deliveries import Delivery
+    from stentor._values.messages import Message
+
+    Handler: TypeAlias = Callable[[Message], Awaitable[object]] | Callable[[Message, Delivery], Awaitable[object]]
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def check_handler(handler: object) -> int:
+    """Return with how many positional arguments `handler` wants to be called: 1 (message) or 2 (message, delivery).
+
+    A handler is anything that returns an awaitable when it is called: an `async def` function or method, a partial
+    of one, an object whose `__call__` is one.
+
+    Raises:
+        TypeError: It is not callable, is a plain function, or takes no message.
+    """
+    if not callable(handler):
+        msg = f"handler must be an async function, not {type(handler).__name__}"
+        raise TypeError(msg)
+    if not _is_async(handler):
+        msg = f"handler must be an async function (`async def`), not the plain callable {_name(handler)}"
+        raise TypeError(msg)
+    return _arity(handler)
+
+
+def _is_async(handler: Callable[..., object]) -> bool:
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    candidates = (handler, inspect.unwrap(handler), getattr(handler, "__call__", None))  # noqa: B004
+    return any(map(inspect.iscoroutinefunction, candidates))
+
+
+def _name(handler: object) -> str:
+    return getattr(handler, "__qualname__", None) or type(handler).__qualname__
+
+
+def _arity(handler: Callable[..., object]) -> int:
+    parameters = list(inspect.signature(handler).parameters.values())
+    if any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters):
+        return 2
+    positional = [p for p in parameters if p.kind in _POSITIONAL]
+    required = [p for p in positional if p.default is inspect.Parameter.empty]
+    keywords = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+    if not positional or len(required) > 2 or keywords:  # noqa: PLR2004
+        msg = f"handler must take (message) or (message, delivery), not {_name(handler)}{inspect.signature(handler)}"
+        raise TypeError(msg)
+    if len(required) == 2:  # noqa: PLR2004
+        return 2
+    return 2 if len(positional) > 1 and positional[1].name == "delivery" else 1
+
+
+def as_coroutine(awaitable: Awaitable[object]) -> Coroutine[Any, Any, object]:
+    """Return a coroutine that awaits `awaitable`; a coroutine is its own."""
+    if inspect.iscoroutine(awaitable):
+        return awaitable
+    if not inspect.isawaitable(awaitable):
+        msg = f"the handler returned {type(awaitable).__name__}, which cannot be awaited"
+        raise TypeError(msg)
+    return _await(awaitable)
+
+
+async def _await(awaitable: Awaitable[object]) -> object:
+    return await awaitable

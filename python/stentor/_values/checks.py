@@ -1,0 +1,93 @@
+"""Checks of arguments, made at the door: the error names the argument, the rule and what was given."""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_E = TypeVar("_E", bound=Enum)
+_C = TypeVar("_C")
+
+
+def whole(name: str, value: object, *, least: int) -> int:
+    """Return `value` when it is an integer of at least `least`.
+
+    Raises:
+        TypeError: It is not an `int` (a `bool` is not one here).
+        ValueError: It is smaller than `least`.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        msg = f"{name} must be an int, not {type(value).__name__}"
+        raise TypeError(msg)
+    if value < least:
+        msg = f"{name} must be >= {least}, not {value}"
+        raise ValueError(msg)
+    return value
+
+
+def seconds(name: str, value: object, *, zero: bool = False, infinite: bool = False) -> float:
+    """Return `value` as a float when it is a number of seconds: > 0, or >= 0 with `zero`, finite unless `infinite`.
+
+    Raises:
+        TypeError: It is not a real number.
+        ValueError: It is out of range or NaN.
+    """
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        msg = f"{name} must be a number of seconds, not {type(value).__name__}"
+        raise TypeError(msg)
+    number = float(value)
+    bound = ">= 0" if zero else "> 0"
+    if math.isnan(number) or number < 0 or (number == 0 and not zero):
+        msg = f"{name} must be {bound} seconds, not {value!r}"
+        raise ValueError(msg)
+    if math.isinf(number) and not infinite:
+        msg = f"{name} must be a finite number of seconds, not {value!r}"
+        raise ValueError(msg)
+    return number
+
+
+def member(name: str, value: object, kind: type[_E]) -> _E:
+    """Return the member of the enumeration `kind` that `value` is or is the value of.
+
+    Raises:
+        ValueError: There is no such member; the text lists those there are.
+    """
+    try:
+        return kind(value)
+    except ValueError:
+        known = ", ".join(f"{kind.__name__}.{m.name}" for m in kind)
+        msg = f"{name} must be one of {known}, not {value!r}"
+        raise ValueError(msg) from None
+
+
+def instance(name: str, value: object, kind: type[_C]) -> _C:
+    """Return `value` when it is an instance of `kind`.
+
+    Raises:
+        TypeError: It is not.
+    """
+    if not isinstance(value, kind):
+        msg = f"{name} must be of type {kind.__name__}, not {type(value).__name__}"
+        raise TypeError(msg)
+    return value
+
+
+def names(name: str, values: Iterable[object]) -> frozenset[str]:
+    """Return a set of strings.
+
+    Raises:
+        TypeError: `values` is a single string, or holds something else than strings.
+    """
+    if isinstance(values, str):
+        msg = f"{name} must be a collection of strings, not a single str"
+        raise TypeError(msg)
+    found = frozenset(values)
+    for value in found:
+        if not isinstance(value, str):
+            msg = f"{name} must hold strings only, not {type(value).__name__}"
+            raise TypeError(msg)
+    return frozenset(str(value) for value in found)

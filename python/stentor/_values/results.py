@@ -1,0 +1,89 @@
+"""What a publisher learns, and what a shutdown left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, final
+
+from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from stentor._values.messages import Message
+
+
+@final
+@frozen(kw_only=True)
+class Receipt:
+    """The message was accepted: it is in the mailbox of every recipient.
+
+    Example:
+        >>> import stentor, trio
+        >>> async def main():
+        ...     async with stentor.open_bus() as bus:
+        ...         with bus.subscribe("ai.**"):
+        ...             receipt = await bus.publish("ai.models.gpt4", "hello")
+        ...             print(receipt.accepted)
+        >>> trio.run(main)
+        1
+    """
+
+    message: Message
+    """The message as the bus stamped it."""
+    recipients: tuple[str, ...]
+    """The agents and feeds that have it, in order of subscription."""
+
+    @property
+    def message_id(self) -> str:
+        """The `id` of the message."""
+        return self.message.id
+
+    @property
+    def accepted(self) -> int:
+        """How many mailboxes took it."""
+        return len(self.recipients)
+
+
+@final
+@frozen(kw_only=True)
+class BroadcastResult:
+    """What became of one message that the publisher waited for.
+
+    Example:
+        >>> import stentor, trio
+        >>> async def broken(message):
+        ...     raise ValueError("no such model")
+        >>> async def main():
+        ...     async with stentor.open_bus() as bus:
+        ...         bus.register("gpt4", broken).subscribe("ai.*")
+        ...         result = await bus.publish_and_wait("ai.models", "hello")
+        ...         print(result.subscribers_reached, result.delivery_failures, result.errors[0][0])
+        >>> trio.run(main)
+        0 1 gpt4
+    """
+
+    message_id: str
+    """The `id` of the message."""
+    target: str
+    """The topic, or the agent, that it was published to."""
+    subscribers_reached: int
+    """How many handlers finished."""
+    pattern_matches: int
+    """How many of all recipients were found through a wildcard pattern."""
+    delivery_failures: int
+    """How many handlers never finished: they failed, ran out of time, or the message expired before them."""
+    latency_ms: float
+    """Milliseconds from the call to the last outcome."""
+    errors: tuple[tuple[str, Exception], ...] = field(repr=lambda errors: repr([(n, str(e)) for n, e in errors]))
+    """The agent and the exception of every failure, in the order in which they came."""
+
+
+@final
+@frozen(kw_only=True)
+class LeftDelivery:
+    """One delivery that the end of a bus, or of an agent, left without an outcome."""
+
+    agent: str
+    """For whom the message was."""
+    message: Message
+    """The message."""
+    state: Literal["waiting", "running"]
+    """Whether it still waited in the mailbox, or its handler had begun and was cancelled."""
