@@ -74,9 +74,10 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         from stentor.demo import command  # noqa: PLC0415 - needs the extra
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in EXTRA:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in EXTRA:
             raise
-        return _refuse(f"the demo needs {error.name}: pip install 'stentor[demo]'")
+        return _refuse(f"the demo needs {missing}: pip install 'stentor[demo]'")
     try:
         command.run(
             command.Request(
@@ -118,7 +119,14 @@ def _picture(text: str) -> Path:
     if path.suffix.lower() not in FORMATS:
         msg = f"must end in one of {', '.join(FORMATS)}, not {text!r}"
         raise argparse.ArgumentTypeError(msg)
-    if path.is_dir() or not path.parent.is_dir():
+    if not _is_file_to_be(path):
         msg = f"must be a file in an existing folder, not {text!r}"
         raise argparse.ArgumentTypeError(msg)
     return path
+
+
+def _is_file_to_be(path: Path) -> bool:
+    try:
+        return path.parent.is_dir() and not path.is_dir()
+    except OSError:
+        return False

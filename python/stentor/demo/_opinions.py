@@ -43,7 +43,7 @@ class Mind:
 
     opinion: float
     openness: float
-    heard: dict[str, float] = attrs.field(factory=dict)
+    heard: dict[str, float] = attrs.field(factory=dict[str, float])
 
     def reconsider(self) -> None:
         """Move towards what the friends said; the order in which they were heard makes no difference."""
