@@ -1,0 +1,185 @@
+//! `Index`: the native subscription index, integer ids only.
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+use stentor_core as core;
+
+use crate::dialects::grammar_of;
+use crate::errors::{map_error, pattern_text, topic_text};
+
+/// The subscription index: which subscriptions match a topic.
+#[pyclass(module = "stentor", frozen)]
+pub(crate) struct Index {
+    inner: Mutex<core::Index>,
+}
+
+/// What an index holds.
+#[pyclass(module = "stentor", frozen, get_all, eq)]
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct IndexStatistics {
+    subscriptions: usize,
+    patterns: usize,
+    nodes: usize,
+    shapes: usize,
+    symbols: usize,
+    bytes: usize,
+}
+
+/// One pattern that matches a topic, and through which structure it was found.
+#[pyclass(module = "stentor", frozen, get_all, eq)]
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Explanation {
+    pattern: String,
+    structure: &'static str,
+    subscriptions: Vec<u64>,
+}
+
+#[pymethods]
+impl Explanation {
+    fn __repr__(&self) -> String {
+        let Self {
+            pattern,
+            structure,
+            subscriptions,
+        } = self;
+        format!(
+            "Explanation(pattern={pattern:?}, structure='{structure}', subscriptions={subscriptions:?})"
+        )
+    }
+}
+
+impl From<core::Explanation> for Explanation {
+    fn from(explanation: core::Explanation) -> Self {
+        let structure = match explanation.structure {
+            core::Structure::Exact => "exact",
+            core::Structure::Shape => "shape",
+            core::Structure::Trie => "trie",
+            core::Structure::Prefix => "prefix",
+        };
+        let subscriptions = explanation.subscriptions.iter().map(|id| id.0).collect();
+        Self {
+            pattern: explanation.pattern.into(),
+            structure,
+            subscriptions,
+        }
+    }
+}
+
+impl Index {
+    /// The core index. Poison is ignored: a panic in it was turned into an exception already.
+    fn lock(&self) -> MutexGuard<'_, core::Index> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn unknown(error: core::UnknownSubscription) -> PyErr {
+    PyValueError::new_err(error.to_string())
+}
+
+#[pymethods]
+impl Index {
+    #[new]
+    #[pyo3(signature = (dialect, *, reserved = None))]
+    fn new(dialect: &Bound<'_, PyAny>, reserved: Option<&str>) -> PyResult<Self> {
+        let grammar = grammar_of(dialect)?;
+        Ok(Self {
+            inner: Mutex::new(core::Index::new(grammar, reserved)),
+        })
+    }
+
+    /// Add one subscription to `pattern` and return its id, greater than all before.
+    ///
+    /// Raises:
+    ///     InvalidPatternError: `pattern` is none of the dialect; nothing has changed.
+    fn add(&self, pattern: &Bound<'_, PyAny>) -> PyResult<u64> {
+        let text = pattern_text("pattern", pattern)?;
+        let added = self.lock().add(text);
+        added.map(|id| id.0).map_err(map_error)
+    }
+
+    /// Add a subscription to each of the patterns, or none at all, and return their ids.
+    ///
+    /// Raises:
+    ///     InvalidPatternError: for the first that is no pattern; nothing has changed.
+    fn add_many(&self, patterns: Vec<Bound<'_, PyAny>>) -> PyResult<Vec<u64>> {
+        let texts: Vec<_> = patterns
+            .iter()
+            .map(|text| pattern_text("patterns", text))
+            .collect::<PyResult<_>>()?;
+        let added = self.lock().add_many(&texts);
+        added
+            .map(|ids| ids.iter().map(|id| id.0).collect())
+            .map_err(map_error)
+    }
+
+    /// Remove the subscription with this id.
+    ///
+    /// Raises:
+    ///     ValueError: `id` is of no subscription, or no longer.
+    fn remove(&self, id: u64) -> PyResult<()> {
+        let removed = self.lock().remove(core::SubscriptionId(id));
+        removed.map(drop).map_err(unknown)
+    }
+
+    /// Return the ids whose patterns match a topic, ascending.
+    ///
+    /// Raises:
+    ///     InvalidTopicError: `topic` is none of the dialect.
+    #[pyo3(name = "match")]
+    fn match_<'py>(&self, topic: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
+        let text = topic_text("topic", topic)?;
+        let found = self.lock().matches(text);
+        PyTuple::new(topic.py(), found.map_err(map_error)?.iter().map(|id| id.0))
+    }
+
+    /// Return what `match` returns, for each topic.
+    ///
+    /// Raises:
+    ///     InvalidTopicError: for the first that is no topic.
+    fn match_many<'py>(
+        &self,
+        topics: Vec<Bound<'py, PyAny>>,
+    ) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        topics.iter().map(|topic| self.match_(topic)).collect()
+    }
+
+    /// Say which patterns match a topic, and through which structure, in the order of their first subscriptions.
+    ///
+    /// Raises:
+    ///     InvalidTopicError: `topic` is none of the dialect.
+    fn explain<'py>(&self, topic: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
+        let text = topic_text("topic", topic)?;
+        let found = self.lock().explain(text);
+        let found = found.map_err(map_error)?.into_iter();
+        let records: PyResult<Vec<_>> = found
+            .map(|one| Bound::new(topic.py(), Explanation::from(one)))
+            .collect();
+        PyTuple::new(topic.py(), records?)
+    }
+
+    /// Return what the index holds.
+    fn statistics(&self) -> IndexStatistics {
+        let core::IndexStatistics {
+            subscriptions,
+            patterns,
+            nodes,
+            shapes,
+            symbols,
+            bytes,
+        } = self.lock().statistics();
+        IndexStatistics {
+            subscriptions,
+            patterns,
+            nodes,
+            shapes,
+            symbols,
+            bytes,
+        }
+    }
+
+    fn __len__(&self) -> usize {
+        self.lock().len()
+    }
+}
