@@ -1,4 +1,4 @@
-"""What goes wrong with texts: patterns, topics, and questions about them that take too much work."""
+"""Errors that are stentor's own; beside them trio's are used (`WouldBlock`, `ClosedResourceError`, `EndOfChannel`)."""
 
 from __future__ import annotations
 
@@ -70,3 +70,79 @@ class LimitError(ValueError):
 
     Raised by `Pattern.includes` and `Pattern.overlaps`.
     """
+
+
+@final
+class MailboxFullError(Exception):
+    """A publish was refused, for everybody, because a mailbox that refuses is full.
+
+    Attributes:
+        agents: Whose mailboxes are full.
+    """
+
+    def __init__(self, agents: tuple[str, ...]) -> None:
+        """Name the agents."""
+        super().__init__(agents)
+        self.agents = agents
+
+    def __str__(self) -> str:
+        """Name the agents."""
+        return f"nothing was accepted: the mailbox is full at {', '.join(map(repr, self.agents))}"
+
+
+@final
+class DeadlockError(RuntimeError):
+    """A wait was refused because it would close a cycle of agents that wait for each other.
+
+    Attributes:
+        agents: Each waits for the next: from the agent that asked to the one that comes up again.
+    """
+
+    def __init__(self, agents: tuple[str, ...]) -> None:
+        """Name the agents, each waiting for the next."""
+        super().__init__(agents)
+        self.agents = agents
+
+    def __str__(self) -> str:
+        """Name the cycle."""
+        return f"waiting here would never end: {' waits for '.join(map(repr, self.agents))}"
+
+
+@final
+class NotSettledError(Exception):
+    """Time was up before the bus was settled.
+
+    Attributes:
+        timeout: How long it was waited, in seconds.
+        busy: For each agent that is, its name, how many messages wait for it, and how many of its handlers run.
+    """
+
+    def __init__(self, timeout: float, busy: tuple[tuple[str, int, int], ...]) -> None:
+        """Name the agents that are busy."""
+        super().__init__(timeout, busy)
+        self.timeout = timeout
+        self.busy = busy
+
+    def __str__(self) -> str:
+        """Say who is busy, the first ten by name."""
+        shown = [f"{name!r} ({waiting} waiting, {running} running)" for name, waiting, running in self.busy[:10]]
+        more = [f"and {len(self.busy) - 10} more"] if len(self.busy) > 10 else []  # noqa: PLR2004
+        return f"not settled within {self.timeout:g} s, busy: {', '.join(shown + more)}"
+
+
+@final
+class AlreadyRegisteredError(ValueError):
+    """The name belongs to another agent of this bus.
+
+    Attributes:
+        name: The name.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Name the agent."""
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        """Name the agent."""
+        return f"name must be unused, but {self.name!r} is registered already"
