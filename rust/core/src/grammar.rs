@@ -13,6 +13,9 @@ enum Kind {
     Bytes,
 }
 
+/// The name of a built-in dialect, and what makes its grammar.
+type Dialect = (&'static str, fn() -> Grammar);
+
 /// What topics and patterns look like.
 ///
 /// ```
@@ -149,6 +152,15 @@ impl Grammar {
             notable: Box::new([false; 256]),
         }
     }
+
+    /// The built-in grammars by the name of their dialect.
+    pub const DIALECTS: [Dialect; 5] = [
+        ("mailbox", Self::mailbox),
+        ("mqtt", Self::mqtt),
+        ("nats", Self::nats),
+        ("amqp", Self::amqp),
+        ("redis", Self::redis),
+    ];
 
     /// The same grammar with other limits.
     ///

@@ -1,14 +1,37 @@
 //! The Python binding of `stentor-core`: the module `stentor._native`.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(
+    clippy::doc_markdown,
+    reason = "what documents a class or function here is its Python docstring"
+)]
+
+mod dialects;
+mod errors;
+mod grammar;
+mod index;
+mod pattern;
+
 use pyo3::prelude::*;
 
 /// The compiled half of stentor.
 #[pymodule]
 mod _native {
+    #[pymodule_export]
+    use crate::grammar::Grammar;
+    #[pymodule_export]
+    use crate::index::{Explanation, Index, IndexStatistics};
+    #[pymodule_export]
+    use crate::pattern::{Pattern, validate_topic};
+
     /// The version of the crate, which is the version of the package.
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");
 
     /// The cargo profile of this build: `"release"` or `"debug"`.
     #[pymodule_export]
-    const BUILD_PROFILE: &str = if cfg!(debug_assertions) { "debug" } else { "release" };
+    const BUILD_PROFILE: &str = if cfg!(debug_assertions) {
+        "debug"
+    } else {
+        "release"
+    };
 }

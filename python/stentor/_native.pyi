@@ -1,0 +1,216 @@
+"""The compiled half of stentor: topics, patterns and the index of subscriptions."""
+
+from typing import Final, Literal, TypeAlias, final
+
+from stentor._values.dialects import Dialect
+
+VERSION: Final[str]
+"""The version of the crate, which is the version of the package."""
+
+BUILD_PROFILE: Final[str]
+"""The cargo profile of this build: `"release"` or `"debug"`."""
+
+DialectLike: TypeAlias = Dialect | Literal["mailbox", "mqtt", "nats", "amqp", "redis"] | str | Grammar
+"""What `dialect=` takes: a member, its value, or a grammar."""
+
+@final
+class Grammar:
+    """What topics and patterns look like: a dialect of one's own, or a built-in one with other limits.
+
+    A frozen value, which pickles. `Grammar.of` gives those of the built-in dialects.
+
+    Args:
+        separator: One ASCII character between two segments.
+        single: The segment that matches exactly one segment.
+        multi: The segment that matches a run of segments.
+        multi_min: The fewest segments that `multi` matches: 0 or 1.
+        multi_anywhere: Whether `multi` may stand anywhere and several times, or last only.
+        empty_segments: Whether a segment may be empty.
+        empty_topic: Whether the empty text is a topic, of zero segments.
+        globs: Whether `*`, `?` and `[...]` are a glob inside one segment.
+        hidden_prefix: A topic that starts with it is matched only by a pattern that spells it.
+        global_pattern: The whole pattern that matches every topic, beside `multi` itself.
+        wildcard_text: Where the text of a wildcard is plain text: `"nowhere"`, `"inside"` a longer
+            segment, or also in `"topics"`.
+        forbidden: Characters that neither a topic nor a pattern may hold.
+        max_segments: The most segments of a topic or a pattern.
+        max_bytes: The most bytes of UTF-8 of a topic or a pattern.
+        max_multi: The most multi wildcards of a pattern (in `redis`: stars).
+
+    Raises:
+        ValueError: The parts contradict each other; the text names the part and the rule.
+
+    Example:
+        >>> colons = stentor.Grammar(":", single="+", multi="...")
+        >>> stentor.Pattern("ai:...:error", colons).matches("ai:models:gpt4:error")
+        True
+    """
+
+    def __new__(
+        cls,
+        separator: str,
+        *,
+        single: str,
+        multi: str,
+        multi_min: int = 0,
+        multi_anywhere: bool = True,
+        empty_segments: bool = False,
+        empty_topic: bool = False,
+        globs: bool = False,
+        hidden_prefix: str | None = None,
+        global_pattern: str | None = None,
+        wildcard_text: Literal["nowhere", "inside", "topics"] = "nowhere",
+        forbidden: str = "",
+        max_segments: int = 256,
+        max_bytes: int = 4096,
+        max_multi: int = 8,
+    ) -> Grammar: ...
+    @classmethod
+    def of(
+        cls,
+        dialect: DialectLike,
+        *,
+        max_segments: int | None = None,
+        max_bytes: int | None = None,
+        max_multi: int | None = None,
+    ) -> Grammar:
+        """Return the grammar of a dialect, with other limits where they are given.
+
+        Args:
+            dialect: A `Dialect`, its value, or a `Grammar`.
+            max_segments: The most segments of a topic or a pattern.
+            max_bytes: The most bytes of UTF-8 of a topic or a pattern.
+            max_multi: The most multi wildcards of a pattern (in `redis`: stars).
+
+        Raises:
+            TypeError: `dialect` is none of the three.
+            ValueError: `dialect` is not the name of one, or a limit is below 1.
+
+        Example:
+            >>> stentor.Grammar.of("mqtt").separator
+            '/'
+            >>> stentor.Pattern("**.a.**", stentor.Grammar.of("mailbox", max_multi=1))
+            Traceback (most recent call last):
+            ...
+            stentor.InvalidPatternError: invalid pattern '**.a.**' at offset 5: more than 1 multi wildcards (max_multi)
+        """
+
+    @property
+    def separator(self) -> str | None:
+        """One character between two segments; None in `redis`, which has no segments."""
+
+    @property
+    def single(self) -> str | None:
+        """The segment that matches exactly one segment; None in `redis`."""
+
+    @property
+    def multi(self) -> str | None:
+        """The segment that matches a run of segments; None in `redis`."""
+
+    @property
+    def hidden_prefix(self) -> str | None:
+        """The text that hides a topic from patterns that do not spell it, if there is one."""
+
+    @property
+    def max_segments(self) -> int:
+        """The most segments of a topic or a pattern."""
+
+    @property
+    def max_bytes(self) -> int:
+        """The most bytes of UTF-8 of a topic or a pattern."""
+
+    @property
+    def max_multi(self) -> int:
+        """The most multi wildcards of a pattern (in `redis`: stars)."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Pattern:
+    """What a subscription matches: a text with wildcards, read by a dialect.
+
+    A frozen value: patterns of the same text and dialect are equal, hash alike, and pickle.
+
+    Args:
+        text: The pattern as it is written.
+        dialect: A `Dialect`, its value, or a `Grammar`.
+
+    Raises:
+        InvalidPatternError: `text` is no pattern of the dialect; the first flaw from the left.
+        TypeError: `text` is not a `str`, or `dialect` none of the three.
+        ValueError: `dialect` is not the name of one.
+
+    Example:
+        >>> pattern = stentor.Pattern("ai.models.*")
+        >>> pattern.matches("ai.models.gpt4")
+        True
+        >>> pattern.matches("ai.models.gpt4.turbo")
+        False
+        >>> stentor.Pattern("ai.**").includes(pattern)
+        True
+    """
+
+    def __new__(cls, text: str, dialect: DialectLike = "mailbox") -> Pattern: ...
+    @property
+    def text(self) -> str:
+        """The text as it was given."""
+
+    @property
+    def dialect(self) -> Dialect | Grammar:
+        """The dialect it was read by: a `Dialect`, or the `Grammar` of one's own."""
+
+    @property
+    def canonical(self) -> str:
+        """The shortest way to write it.
+
+        Patterns that mean the same because of runs of wildcards have the same one: `a.**.**` and
+        `a.**` do, `a.**.*` and `a.*.**` do. In `redis`, which has no such form, the text itself.
+
+        Example:
+            >>> stentor.Pattern("**.*.logs").canonical
+            '*.**.logs'
+            >>> stentor.Pattern("*").canonical == stentor.Pattern("*.**").canonical == "**"
+            True
+        """
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it holds no wildcard, so that it matches one topic."""
+
+    def matches(self, topic: str) -> bool:
+        """Whether a topic matches.
+
+        Args:
+            topic: A topic of the same dialect.
+
+        Raises:
+            InvalidTopicError: `topic` is no topic of the dialect.
+            TypeError: `topic` is not a `str`.
+
+        Example:
+            >>> stentor.Pattern("logs.**.error").matches("logs.db.replica.error")
+            True
+        """
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+def validate_topic(text: str, dialect: DialectLike = "mailbox") -> str:
+    """Return a topic as it was given, if it is one.
+
+    Args:
+        text: The topic.
+        dialect: A `Dialect`, its value, or a `Grammar`.
+
+    Raises:
+        InvalidTopicError: `text` is no topic of the dialect; the first flaw from the left.
+        TypeError: `text` is not a `str`, or `dialect` none of the three.
+        ValueError: `dialect` is not the name of one.
+
+    Example:
+        >>> stentor.validate_topic("ai.models.gpt4")
+        'ai.models.gpt4'
+        >>> stentor.validate_topic("sport//tennis", "mqtt")
+        'sport//tennis'
+    """
