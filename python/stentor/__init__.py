@@ -1,1 +1,53 @@
-"""An in-process message bus for multi-agent simulations."""
+"""An in-process message bus for multi-agent simulations: wildcard topics, a compiled matcher, a trio dispatcher.
+
+The layers, each importing only from those above it in this list:
+
+1. `_values`: errors, dialects, topics and patterns, messages, options, results. No trio, no clock, no I/O.
+2. `_mechanisms`: matching, subscriptions, mailboxes, deliveries, statistics. They decide, and never wait.
+3. `_machine`: the dispatcher, its workers, and the door through which messages are published.
+4. `_bus`: agents, feeds and the bus, and its life in an `async with` block.
+5. everything else stands on the names of this file alone: `testing`, `demo`, the command line.
+
+A message goes `Bus.publish` -> `Publishing` -> `SubscriptionTable.route` -> `Dispatcher.accept` -> `Mailbox` ->
+`Workers` -> `Dispatcher.step` -> the handler -> `Dispatcher.finish`.
+"""
+
+from __future__ import annotations
+
+from stentor._bus.agent import Agent as Agent
+from stentor._bus.agent import Feed as Feed
+from stentor._bus.bus import Bus as Bus
+from stentor._bus.opening import open_bus as open_bus
+from stentor._mechanisms.deliveries import Delivery as Delivery
+from stentor._mechanisms.matching import Matcher as Matcher
+from stentor._mechanisms.matching import MatchStatistics as MatchStatistics
+from stentor._mechanisms.statistics import AgentStatistics as AgentStatistics
+from stentor._mechanisms.statistics import BusStatistics as BusStatistics
+from stentor._mechanisms.statistics import LatencyStatistics as LatencyStatistics
+from stentor._mechanisms.subscriptions import Subscription as Subscription
+from stentor._native import VERSION as __version__
+from stentor._values.dialects import Dialect as Dialect
+from stentor._values.errors import AlreadyRegisteredError as AlreadyRegisteredError
+from stentor._values.errors import DeadlockError as DeadlockError
+from stentor._values.errors import InvalidPatternError as InvalidPatternError
+from stentor._values.errors import InvalidTopicError as InvalidTopicError
+from stentor._values.errors import LimitError as LimitError
+from stentor._values.errors import MailboxFullError as MailboxFullError
+from stentor._values.errors import NotSettledError as NotSettledError
+from stentor._values.messages import AddressingMode as AddressingMode
+from stentor._values.messages import Message as Message
+from stentor._values.messages import Priority as Priority
+from stentor._values.options import DeliveryMode as DeliveryMode
+from stentor._values.options import Overflow as Overflow
+from stentor._values.options import SubscriptionOptions as SubscriptionOptions
+from stentor._values.patterns import Grammar as Grammar
+from stentor._values.patterns import Pattern as Pattern
+from stentor._values.patterns import validate_topic as validate_topic
+from stentor._values.results import BroadcastResult as BroadcastResult
+from stentor._values.results import LeftDelivery as LeftDelivery
+from stentor._values.results import Receipt as Receipt
+
+for _name, _value in list(globals().items()):
+    if not _name.startswith("_") and getattr(_value, "__module__", "").startswith("stentor."):
+        _value.__module__ = "stentor"
+del _name, _value

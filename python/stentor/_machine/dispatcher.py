@@ -169,6 +169,14 @@ class Dispatcher:
             recipient.dead += 1
             self._over(delivery, recipient, error)
 
+    def count(self, recipient: Recipient, *, counted: bool) -> None:
+        """Let what waits and runs for `recipient` keep the bus from being settled, or not."""
+        recipient.counted = counted
+        share = len(recipient.mailbox) + len(recipient.running)
+        self.busy += share if counted else -share
+        if not self.busy:
+            self.on_quiet()
+
     def _begin(self, handler: Callable[..., Any], delivery: Delivery, recipient: Recipient) -> Suspended | None:
         context = recipient.context.copy()
         try:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final, final
 
 import trio
 
+from stentor._machine.outcomes import Outcomes
+
 if TYPE_CHECKING:
     from stentor._machine.dispatcher import Dispatcher
     from stentor._machine.waits import Waits
@@ -33,6 +35,8 @@ class Publishing:
         self._ages = count()
         self._lines: dict[str, deque[_Place]] = {}
         """For each sender that waits, its publishes that do, the first of them at the front."""
+        self.lookups = 0
+        """How many routes were looked up."""
         self.published = 0
         """How many messages were accepted."""
         self.wildcards = 0
@@ -45,6 +49,7 @@ class Publishing:
             MailboxFullError: A mailbox that refuses is full.
             trio.WouldBlock: A mailbox that blocks is full, or an earlier message of the same sender waits.
         """
+        self.lookups += 1
         route = self._table.route(message.topic)
         if self._dispatcher.obstacle(route.targets) is not None or message.sender in self._lines:
             raise trio.WouldBlock
@@ -70,6 +75,22 @@ class Publishing:
         except trio.WouldBlock:
             return await self._wait_and_publish(message, watcher)
 
+    async def publish_and_wait(self, message: Message, timeout: float | None) -> tuple[Route, Outcomes]:
+        """Publish `message`, and wait until each of its deliveries is over or `timeout` seconds have passed.
+
+        Raises:
+            MailboxFullError: A mailbox that refuses is full.
+            DeadlockError: It would wait for a handler that waits for the caller's.
+        """
+        outcomes = Outcomes(self._dispatcher)
+        self.lookups += 1
+        targets = self._table.route(message.topic).targets
+        called = [target.recipient for target in targets if target.recipient.handler is not None]
+        with self._waits.waiting_for(called):
+            route = await self.publish(message, outcomes)
+            await outcomes.wait(timeout)
+        return route, outcomes
+
     def _accept(self, message: Message, route: Route, watcher: Watcher | None) -> Route:
         self._dispatcher.accept(message, route.targets, watcher)
         self.published += 1
@@ -85,6 +106,7 @@ class Publishing:
                 if line[0] is not place:
                     await place.wait_in_line()
                     continue
+                self.lookups += 1
                 route = self._table.route(message.topic)
                 quota = self._dispatcher.obstacle(route.targets)
                 if quota is None:

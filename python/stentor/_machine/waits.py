@@ -59,7 +59,6 @@ class Waits:
         if target is None:
             return
         names = [waiter.name, *(recipient.name for recipient in self._path(target, stuck))]
-
         raise DeadlockError(tuple(names))
 
     def _stuck_among(self, targets: Sequence[Recipient]) -> set[Recipient]:

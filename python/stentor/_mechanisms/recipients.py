@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Protocol, final
 
 from stentor._mechanisms.mailbox import Mailbox
+from stentor._mechanisms.statistics import AgentStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 class Receiver(Protocol):
     """A task that waits for the next delivery to a feed."""
 
-    def hand(self, delivery: Delivery) -> None:
-        """Give it the delivery and let it go on."""
+    def hand(self, delivery: Delivery | None) -> None:
+        """Give it the delivery, or None for the end, and let it go on."""
 
 
 @final
@@ -79,3 +80,18 @@ class Recipient:
     def busy(self) -> bool:
         """Whether it has something waiting or running that counts for quiescence."""
         return self.counted and bool(self.running or self.mailbox)
+
+    def statistics(self) -> AgentStatistics:
+        """Return what became of everything addressed to it."""
+        return AgentStatistics(
+            name=self.name,
+            subscriptions=len(self.subscriptions),
+            addressed=self.addressed,
+            handled=self.handled,
+            dead=self.dead,
+            expired=self.expired,
+            abandoned=self.abandoned,
+            waiting=len(self.mailbox),
+            running=len(self.running),
+            peak_waiting=self.mailbox.peak,
+        )

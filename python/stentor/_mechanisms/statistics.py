@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from math import frexp
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 from attrs import frozen
+
+if TYPE_CHECKING:
+    from stentor._mechanisms.matching import MatchStatistics
 
 _STEPS: Final = 16
 """Buckets for each doubling: a percentile is right to one part in 16."""
@@ -154,7 +157,7 @@ class BusStatistics:
     """Seconds since the bus was opened."""
     latency: LatencyStatistics
     """From the acceptance of a message to the end of its handler."""
-    routes: MatcherStatistics
+    routes: MatchStatistics
     """The index of subscriptions and its cache of routes."""
 
     @property

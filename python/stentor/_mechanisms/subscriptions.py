@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stentor._mechanisms.recipients import Recipient
-    from stentor._mechanisms.statistics import MatcherStatistics
-    from stentor._values.dialects import AnyDialect
+    from stentor._mechanisms.matching import MatchStatistics
+    from stentor._native import DialectLike
     from stentor._values.options import DeliveryMode, SubscriptionOptions
 
 RESERVED: Final = "_stentor"
@@ -170,7 +170,7 @@ class Route:
 class SubscriptionTable:
     """All subscriptions of a bus, and for every topic its route."""
 
-    def __init__(self, dialect: AnyDialect, *, cache_capacity: int) -> None:
+    def __init__(self, dialect: DialectLike, *, cache_capacity: int) -> None:
         """Make an empty table for topics of `dialect` that caches up to `cache_capacity` routes."""
         self.dialect = dialect
         self._by_id: dict[int, Subscription] = {}
@@ -197,9 +197,9 @@ class SubscriptionTable:
         self._index.remove(key)
         del self._by_id[key], recipient.subscriptions[key]
 
-    def statistics(self) -> MatcherStatistics:
-        """Return the state of the index and of the cache of routes."""
-        return self._index.statistics()
+    def statistics(self, *, lookups: int) -> MatchStatistics:
+        """Return the state of the index and of the cache of routes, after so many `lookups` of a route."""
+        return self._index.statistics(lookups=lookups)
 
     def _route(self, keys: tuple[int, ...]) -> Route:
         matched: dict[Recipient, list[Subscription]] = {}

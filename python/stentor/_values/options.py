@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, TypedDict, final
 
 from attrs import field, frozen
 
@@ -77,3 +77,11 @@ class SubscriptionOptions:
     """How many of its messages may wait at once; those being handled do not count."""
     overflow: Overflow = field(default=Overflow.BLOCK, converter=_overflow)
     """What happens to a message that finds the capacity used up."""
+
+
+class SubscriptionKeywords(TypedDict, total=False):
+    """The options of `SubscriptionOptions` as keywords."""
+
+    mode: DeliveryMode | str
+    capacity: int
+    overflow: Overflow | str

@@ -1,0 +1,90 @@
+"""Stamping: what a publisher hands over becomes a message, checked at the door."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import count
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypedDict, final
+
+from stentor._mechanisms.deliveries import current_delivery
+from stentor._values import checks
+from stentor._values.messages import NO_HEADERS, Message, Priority
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stentor._values.messages import AddressingMode
+
+
+class MessageOptions(TypedDict, total=False):
+    """What may be said of a message beside its topic and payload; the same everywhere a message is published."""
+
+    sender: str | None
+    priority: Priority | int
+    ttl: float | None
+    deadline: float | None
+    content_type: str | None
+    headers: Mapping[str, str]
+    in_reply_to: str | None
+
+
+@final
+class Stamper:
+    """Gives every message its id, its time and its cause."""
+
+    def __init__(self, prefix: str, clock: Callable[[], float]) -> None:
+        """Number messages under `prefix`, and read the time from `clock`."""
+        self._prefix = prefix
+        self._clock = clock
+        self._numbers = count(1)
+
+    def stamp(
+        self,
+        topic: str,
+        payload: object,
+        addressing: AddressingMode,
+        *,
+        sender: str | None = None,
+        priority: Priority | int = Priority.NORMAL,
+        ttl: float | None = None,
+        deadline: float | None = None,
+        content_type: str | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
+        in_reply_to: str | None = None,
+    ) -> Message:
+        """Make the message.
+
+        Raises:
+            TypeError: An argument is of the wrong type.
+            ValueError: `priority` or `ttl` is out of range.
+        """
+        checks.instance("topic", topic, str)
+        for name, text in (("sender", sender), ("content_type", content_type), ("in_reply_to", in_reply_to)):
+            if text is not None:
+                checks.instance(name, text, str)
+        cause = current_delivery.get()
+        return Message(
+            topic,
+            payload,
+            sender=sender,
+            id=f"{self._prefix}-{next(self._numbers)}",
+            timestamp=self._clock(),
+            priority=priority if priority is Priority.NORMAL else checks.member("priority", priority, Priority),
+            ttl=None if ttl is None else checks.seconds("ttl", ttl),
+            deadline=None if deadline is None else checks.seconds("deadline", deadline, zero=True),
+            content_type=content_type,
+            headers=headers if headers is NO_HEADERS else _headers(headers),
+            in_reply_to=in_reply_to,
+            cause=None if cause is None else cause.message.id,
+            addressing=addressing,
+        )
+
+
+def _headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+    checks.instance("headers", headers, Mapping)
+    for item in headers.items():
+        if not all(isinstance(part, str) for part in item):
+            msg = f"headers must map str to str, not {item[0]!r} to {item[1]!r}"
+            raise TypeError(msg)
+    return MappingProxyType(dict(headers))
