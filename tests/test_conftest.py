@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trio
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     from trio.testing import MockClock

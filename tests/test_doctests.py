@@ -21,7 +21,8 @@ def module_examples() -> list[doctest.DocTest]:
     """The examples of every module; what `stentor` re-exports is found there, under its public name."""
     names = ["stentor", *(module.name for module in pkgutil.walk_packages(stentor.__path__, "stentor."))]
     finder = doctest.DocTestFinder()
-    return [test for name in names for test in finder.find(importlib.import_module(name), name) if test.examples]
+    found = [finder.find(importlib.import_module(name), name, extraglobs={"stentor": stentor}) for name in names]
+    return [test for tests in found for test in tests if test.examples]
 
 
 def stub_examples() -> list[doctest.DocTest]:

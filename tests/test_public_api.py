@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import enum
+import ast
 import inspect
+from pathlib import Path
 
 import pytest
 
@@ -31,9 +32,34 @@ def test_a_public_name_is_documented(name: str) -> None:
 
 @pytest.mark.parametrize("name", CALLABLE)
 def test_a_public_method_is_documented(name: str) -> None:
-    public = PUBLIC[name]
-    if not inspect.isclass(public) or issubclass(public, enum.Enum):
-        return
-    members = {member: value for member, value in vars(public).items() if not member.startswith("_")}
-    documented = [member for member, value in members.items() if callable(value) or inspect.isdatadescriptor(value)]
-    assert [member for member in documented if not inspect.getdoc(getattr(public, member))] == []
+    members = {member: value for member, value in vars(PUBLIC[name]).items() if not member.startswith("_")}
+    documented = [member for member, value in members.items() if inspect.isroutine(value) or is_property(value)]
+    assert [member for member in documented if not inspect.getdoc(members[member])] == []
+
+
+def is_property(value: object) -> bool:
+    return isinstance(value, property) or inspect.isgetsetdescriptor(value)
+
+
+def undocumented_fields(source: str) -> list[str]:
+    """The fields of public classes with no docstring right below them."""
+    found: list[str] = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.ClassDef) or node.name not in PUBLIC:
+            continue
+        for statement, below in zip(node.body, [*node.body[1:], None], strict=True):
+            if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+                text = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+                if not text and not statement.target.id.startswith("_"):
+                    found.append(f"{node.name}.{statement.target.id}")
+    return found
+
+
+def test_every_field_of_a_public_class_is_documented() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in Path(stentor.__path__[0]).rglob("*.py")]
+    assert [field for source in sources for field in undocumented_fields(source)] == []
+
+
+def test_a_field_without_a_docstring_is_found() -> None:
+    source = 'class Message:\n    topic: str\n    """Said."""\n    payload: object\n    _own: int\n'
+    assert undocumented_fields(source) == ["Message.payload"]
