@@ -37,8 +37,10 @@ class Service:
     folder: Path
 
     def connect(self, timeout: float = 10.0) -> socket.socket:
-        """Open a plain TCP connection to the service."""
-        return socket.create_connection((LOOPBACK, self.port), timeout=timeout)
+        """Open a plain TCP connection to the service, one that sends small packets at once."""
+        connection = socket.create_connection((LOOPBACK, self.port), timeout=timeout)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
 
 
 def required_program(name: str, package: str) -> str:
