@@ -44,8 +44,8 @@ async def main() -> None:
 
             bus.register(name.replace(" ", "_"), listen).subscribe(pattern)
         for topic in TOPICS:
-            await bus.publish(topic)
-    for topic, names in heard.items():  # the end of the block has waited for all deliveries
+            await bus.publish_and_wait(topic)
+    for topic, names in heard.items():
         print(f"{topic:<33} -> {', '.join(names)}")
 
 

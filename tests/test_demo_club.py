@@ -44,7 +44,7 @@ def test_the_bus_has_carried_what_the_model_must_send(rounds: int) -> None:
     members = {member for pair in friendships for member in pair}
     counted = run(karate_club(), LEADERS, rounds=rounds).statistics
     # In a round the secretary calls once and each member speaks once.
-    assert counted.published == rounds * (1 + len(members))
+    assert counted.messages == rounds * (1 + len(members))
     # Each call reaches all members; each opinion all friends; the historian hears all, the pollster the opinions.
     to_members = len(members) + 2 * len(friendships)
     to_observers = (1 + len(members)) + len(members)
@@ -101,7 +101,7 @@ def test_the_pollster_reports_every_round() -> None:
 def test_a_larger_world_is_counted_as_well() -> None:
     network = small_world(1500, seed=2)
     done = run(network, network.two_most_befriended(), rounds=3)
-    assert done.statistics.published == 3 * 1501
+    assert done.statistics.messages == 3 * 1501
     assert done.statistics.handled == 3 * (1500 + 2 * len(network.friendships) + 1501 + 1500)
     assert {len(said) for said in done.opinions.values()} == {3}
     assert len(done.opinions) == len(done.sides) == 1500

@@ -166,9 +166,9 @@ async def run_club(
         report: Called by the pollster, at the end of a round and now and then within it.
     """
     historian, pollster = Historian(), Pollster(leaders, report)
-    async with stentor.open_bus() as bus:
+    size = len(network.friends)
+    async with stentor.open_bus(cache_capacity=size + 1) as bus:  # each member has a topic, and each topic its turn
         _admit_members(bus, network, first_minds(network, leaders, seed=seed))
-        size = len(network.friends)
         bus.register("historian", historian).subscribe(_topics.EVERYTHING, capacity=size + 1)
         bus.register("pollster", pollster).subscribe(_topics.OPINIONS, capacity=size)
         began = time.perf_counter()

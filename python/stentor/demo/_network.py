@@ -101,7 +101,7 @@ def parse_edge_list(text: str) -> Network:
         EdgeListError: A malformed line, named by its number; or no friendship at all.
 
     Example:
-        >>> parse_edge_list("# friends\\nann bob\n").members
+        >>> parse_edge_list("# friends\nann bob\n").members
         ('ann', 'bob')
         >>> parse_edge_list("ann bob\ncid\n")
         Traceback (most recent call last):
@@ -168,5 +168,6 @@ def small_world(members: int, *, seed: int) -> Network:
     if members <= FRIENDS_IN_A_SMALL_WORLD:
         msg = f"members must be >= {FRIENDS_IN_A_SMALL_WORLD + 1}, not {members}"
         raise ValueError(msg)
-    graph = nx.watts_strogatz_graph(members, FRIENDS_IN_A_SMALL_WORLD, REWIRED, seed=random.Random(seed))
+    make = nx.watts_strogatz_graph  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
+    graph: nx.Graph[int] = make(members, FRIENDS_IN_A_SMALL_WORLD, REWIRED, seed=random.Random(seed))
     return Network.of((str(one + 1), str(other + 1)) for one, other in graph.edges)

@@ -81,9 +81,9 @@ def draw(run: Run, path: Path, caption: Caption, *, real: Mapping[str, str] | No
     """
     figure = Figure(figsize=(14.0, 7.2), facecolor=PAPER)
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1.0))
-    figure.subplots_adjust(left=0.02, right=0.965, top=0.86, bottom=0.115, wspace=0.09)
-    figure.text(0.03, 0.945, caption.title, fontsize=18, weight="bold", color=INK)
-    figure.text(0.03, 0.9, caption.subtitle, fontsize=11.5, color="#666666")
+    figure.subplots_adjust(left=0.02, right=0.965, top=0.83, bottom=0.11, wspace=0.09)
+    figure.text(0.03, 0.94, caption.title, fontsize=18, weight="bold", color=INK)
+    figure.text(0.03, 0.895, caption.subtitle, fontsize=11.5, color="#666666")
     _draw_network(left, run, real)
     _write_legend(left, run, caption.sides, with_real=real is not None)
     _draw_opinions(right, run, caption.sides, real)
@@ -115,7 +115,7 @@ def _draw_network(axes: Axes, run: Run, real: Mapping[str, str] | None) -> None:
             _write_name(
                 axes, member, place, size=11.0 if leads else 8.5, inside=labelled and len(member) <= LONGEST_INSIDE
             )
-    axes.margins(0.06)
+    axes.margins(0.07)
     axes.set_axis_off()
 
 
@@ -169,7 +169,7 @@ def _write_legend(axes: Axes, run: Run, sides: tuple[str, str], *, with_real: bo
         handles=entries,
         title=note,
         loc="upper center",
-        bbox_to_anchor=(0.5, 0.02),
+        bbox_to_anchor=(0.5, 0.0),
         ncols=3,
         frameon=False,
         fontsize=9.5,

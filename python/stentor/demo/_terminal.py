@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self, final
 
 from rich import box
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ MOST_LISTED = 60
 """Up to how many members are listed one by one; of more, only each side."""
 
 _STANDING = (
-    "[dark_orange]{task.fields[first]} with {task.fields[sides][0]}[/] · "
-    "[blue]{task.fields[second]} with {task.fields[sides][1]}[/]"
+    "[dark_orange]{task.fields[first]:,} with {task.fields[sides][0]}[/] · "
+    "[blue]{task.fields[second]:,} with {task.fields[sides][1]}[/]"
 )
 
 
@@ -34,10 +34,8 @@ class Display:
         self._members = members
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("round {task.fields[round]:>3} of {task.fields[rounds]}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("opinions"),
+            TextColumn("round {task.fields[round]:>3}/{task.fields[rounds]}"),
+            BarColumn(bar_width=18),
             TextColumn(_STANDING),
             TimeElapsedColumn(),
             console=console,
@@ -76,7 +74,7 @@ def table_of_members(run: Run, names: Mapping[str, str], real: Mapping[str, str]
     if real is not None:
         table.add_column("real side")
         table.add_column("agree", justify="center")
-    for member, side in run.sides.items():
+    for member, side in sorted(run.sides.items(), key=lambda item: _by_number(item[0])):
         row = [
             member,
             f"{len(run.network.friends[member])}",
@@ -108,9 +106,9 @@ def table_of_statistics(statistics: stentor.BusStatistics, seconds: float) -> Ta
     table = Table(box=box.SIMPLE_HEAD, title="the bus", title_justify="left", show_header=False)
     table.add_column()
     table.add_column(justify="right")
-    table.add_row("messages", f"{statistics.published:,}")
+    table.add_row("messages", f"{statistics.messages:,}")
     table.add_row("deliveries", f"{statistics.handled:,}")
-    table.add_row("deliveries/s", f"{statistics.handled / seconds:,.0f}" if seconds else "")
+    table.add_row("deliveries/s", f"{statistics.handled / seconds:,.0f}")
     for name, value in (
         ("median", latency.p50),
         ("90 %", latency.p90),
@@ -126,3 +124,8 @@ def _name(side: str | None, run: Run, names: Mapping[str, str]) -> str:
         return "undecided"
     colour = "dark_orange" if side == run.leaders[0] else "blue"
     return f"[{colour}]{names[side]}[/]"
+
+
+def _by_number(name: str) -> tuple[bool, int, str]:
+    """The key that puts numbers first, in their order, and names after them, in theirs."""
+    return not name.isdecimal(), int(name) if name.isdecimal() else 0, name

@@ -135,9 +135,11 @@ def _read(path: Path) -> Network:
 def _check_leaders(network: Network, first: str, second: str) -> None:
     for leader in (first, second):
         if leader not in network.friends:
-            raise RequestError(f"--leaders: {leader!r} is not a member of the network")
+            msg = f"--leaders: {leader!r} is not a member of the network"
+            raise RequestError(msg)
     if first == second:
-        raise RequestError(f"--leaders must be two different members, not {first!r} twice")
+        msg = f"--leaders must be two different members, not {first!r} twice"
+        raise RequestError(msg)
 
 
 def _tell(console: Console, done: Run, scene: _Scene, real: Mapping[str, str] | None) -> None:
@@ -158,10 +160,11 @@ def _result(done: Run, scene: _Scene, real: Mapping[str, str] | None) -> str:
 
 
 def _draw(done: Run, request: Request, scene: _Scene, result: str, real: Mapping[str, str] | None) -> None:
-    counted = f"{done.statistics.published:,} messages, {done.statistics.handled:,} deliveries on the bus"
+    counted = f"{done.statistics.messages:,} messages, {done.statistics.handled:,} deliveries on the bus"
     rounds = f"{request.rounds} round{'s' if request.rounds > 1 else ''}"
     subtitle = f"{result} · seed {request.seed} · {rounds} · {counted}"
     try:
         draw(done, request.out, Caption(scene.title, subtitle, scene.names), real=real)
     except OSError as error:
-        raise RequestError(f"the picture {request.out} cannot be written: {error.strerror}") from error
+        msg = f"the picture {request.out} cannot be written: {error.strerror}"
+        raise RequestError(msg) from error
