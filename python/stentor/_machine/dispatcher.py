@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
 from stentor._mechanisms.deliveries import Delivery, current_delivery, recipient_of
@@ -80,6 +81,7 @@ class Dispatcher:
 
     def accept(self, message: Message, targets: Sequence[Target], watcher: Watcher | None = None) -> None:
         """Put `message` into the mailbox of every target; there must be room, as `obstacle` tells."""
+        ready = self.ready
         for target in targets:
             recipient = target.recipient
             target.quota.waiting += 1
@@ -92,7 +94,7 @@ class Dispatcher:
                 self.busy += 1
             if recipient.slots and not recipient.scheduled:
                 recipient.scheduled = True
-                self.ready.append(recipient)
+                ready.append(recipient)
         self.on_ready()
 
     def schedule(self, recipient: Recipient) -> None:
@@ -120,7 +122,7 @@ class Dispatcher:
         """Take the first waiting delivery that has not expired, if there is a free slot; from here on it runs."""
         while recipient.slots and (delivery := recipient.mailbox.take()) is not None:
             delivery._target.quota.release()
-            if delivery.message.expires_at > self.clock():
+            if delivery.message.expires_at == inf or delivery.message.expires_at > self.clock():
                 recipient.slots -= 1
                 recipient.running[delivery] = None
                 return delivery

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _arity(handler: Callable[..., object]) -> int:
 
 def as_coroutine(awaitable: Awaitable[object]) -> Coroutine[Any, Any, object]:
     """Return a coroutine that awaits `awaitable`; a coroutine is its own."""
-    if inspect.iscoroutine(awaitable):
+    if isinstance(awaitable, CoroutineType):
         return awaitable
     if not inspect.isawaitable(awaitable):
         msg = f"the handler returned {type(awaitable).__name__}, which cannot be awaited"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum, IntEnum
+from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, final
 
@@ -87,8 +88,10 @@ class Message:
     addressing: AddressingMode = field(default=AddressingMode.TOPIC, kw_only=True)
     """How its recipients were found."""
 
-    @property
-    def expires_at(self) -> float:
-        """Instant on trio's clock from which it is not handled any more; infinity without `ttl` and `deadline`."""
-        limit = float("inf") if self.deadline is None else self.deadline
+    expires_at: float = field(init=False, repr=False)
+    """Instant on trio's clock from which it is not handled any more; infinity without `ttl` and `deadline`."""
+
+    @expires_at.default
+    def _expires_at(self) -> float:
+        limit = inf if self.deadline is None else self.deadline
         return limit if self.ttl is None else min(limit, self.timestamp + self.ttl)
