@@ -41,7 +41,7 @@ _offer_pyenv_versions()
 
 
 def _group(name: str) -> list[str]:
-    return nox.project.dependency_groups(GROUPS, name)
+    return [*nox.project.dependency_groups(GROUPS, name)]
 
 
 def _wheel(session: nox.Session) -> Path:

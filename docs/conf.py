@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 import importlib.metadata
+import pkgutil
+from typing import TYPE_CHECKING
+
+from sphinx.pycode import ModuleAnalyzer
+
+import stentor
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 project = "stentor"
 author = "the stentor authors"
@@ -15,10 +24,35 @@ html_theme = "furo"
 html_title = f"stentor {release}"
 
 autodoc_member_order = "bysource"
-autodoc_typehints = "signature"
-autodoc_class_signature = "separated"  # a handle has no public constructor to show
+autodoc_default_options = {"members": True, "undoc-members": True}
 napoleon_numpy_docstring = False
 myst_heading_anchors = 3
 
-# Only a name of our own must lead somewhere: other projects' pages are not read when these are built.
-nitpick_ignore_regex = [("py:.*", r"(?!stentor\.).*")]
+# Only a public name must lead somewhere: other projects' pages are not read when these are built.
+nitpick_ignore_regex = [("py:.*", r"(?!stentor\.[A-Za-z]).*")]
+
+HANDLES = {"stentor.Agent", "stentor.Bus", "stentor.Delivery", "stentor.Feed", "stentor.Subscription"}
+"""What is given and never made: its constructor is nobody's business."""
+
+
+def gather_fields() -> None:
+    """Lets sphinx find the docstrings of fields: it looks in `stentor`, which only re-exports the classes."""
+    public = ModuleAnalyzer.for_module("stentor")
+    public.analyze()
+    for module in pkgutil.walk_packages(stentor.__path__, "stentor."):
+        if module.name.startswith(("stentor._values", "stentor._mechanisms", "stentor._machine", "stentor._bus")):
+            part = ModuleAnalyzer.for_module(module.name)
+            part.analyze()
+            public.attr_docs.update(part.attr_docs)
+            public.tagorder.update(part.tagorder)
+
+
+def without_constructor(_app: Sphinx, _what: str, name: str, *_rest: object) -> tuple[str, str] | None:
+    """The signature of a handle: none."""
+    return ("", "") if name in HANDLES else None
+
+
+def setup(app: Sphinx) -> None:
+    """Called by sphinx before it reads the pages."""
+    gather_fields()
+    app.connect("autodoc-process-signature", without_constructor)

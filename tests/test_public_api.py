@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,12 @@ def test_a_public_method_is_documented(name: str) -> None:
     members = {member: value for member, value in vars(PUBLIC[name]).items() if not member.startswith("_")}
     documented = [member for member, value in members.items() if inspect.isroutine(value) or is_property(value)]
     assert [member for member in documented if not inspect.getdoc(members[member])] == []
+
+
+def test_the_page_of_the_api_shows_every_public_name() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "api.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\.\. auto(?:class|exception|function):: (\w+)$", page, re.MULTILINE)
+    assert sorted(shown) == CALLABLE
 
 
 def is_property(value: object) -> bool:
