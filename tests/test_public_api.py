@@ -33,7 +33,9 @@ def test_a_public_name_is_documented(name: str) -> None:
 
 @pytest.mark.parametrize("name", CALLABLE)
 def test_a_public_method_is_documented(name: str) -> None:
-    members = {member: value for member, value in vars(PUBLIC[name]).items() if not member.startswith("_")}
+    members = {
+        member: value for member, value in getattr(PUBLIC[name], "__dict__", {}).items() if not member.startswith("_")
+    }
     documented = [member for member, value in members.items() if inspect.isroutine(value) or is_property(value)]
     assert [member for member in documented if not inspect.getdoc(members[member])] == []
 
