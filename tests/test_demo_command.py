@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import subprocess
@@ -13,10 +14,13 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.image import imread
+from rich.console import Console
 
 from stentor.__main__ import main
 from stentor.demo import _score, command
+from stentor.demo._club import Poll
 from stentor.demo._picture import COLOURS
+from stentor.demo._terminal import Display
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -211,3 +215,22 @@ def test_bash_completes(tmp_path: Path) -> None:
     assert completed("stentor", "demo", "--r") == {"--rounds"}
     assert completed("stentor", "--print-completion", "z") == {"zsh"}
     assert completed("stentor", "demo", "--edges", "comp") == {"completion"}
+
+
+def test_an_interrupted_command_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(_: command.Request) -> None:
+        msg = "in a nursery"
+        raise BaseExceptionGroup(msg, [KeyboardInterrupt()])
+
+    monkeypatch.setattr(command, "run", interrupted)
+    assert main(["demo"]) == 130
+    assert capsys.readouterr() == ("", "interrupted\n")
+
+
+def test_the_progress_is_shown_while_it_runs() -> None:
+    shown = io.StringIO()
+    console = Console(file=shown, force_terminal=True, width=100, color_system=None)
+    with Display(console, members=10, rounds=4, sides=("Mr. Hi", "the officer")) as display:
+        display.report(Poll(round=2, heard=5, first=2, second=3))
+    assert "round   2/4" in shown.getvalue()
+    assert "2 with Mr. Hi · 3 with the officer" in shown.getvalue()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from importlib import resources
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, cast, final
 
 import attrs
 
@@ -168,6 +168,6 @@ def small_world(members: int, *, seed: int) -> Network:
     if members <= FRIENDS_IN_A_SMALL_WORLD:
         msg = f"members must be >= {FRIENDS_IN_A_SMALL_WORLD + 1}, not {members}"
         raise ValueError(msg)
-    make = nx.watts_strogatz_graph  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
-    graph: nx.Graph[int] = make(members, FRIENDS_IN_A_SMALL_WORLD, REWIRED, seed=random.Random(seed))
+    chance = random.Random(seed)
+    graph = cast("nx.Graph[int]", nx.watts_strogatz_graph(members, FRIENDS_IN_A_SMALL_WORLD, REWIRED, seed=chance))  # pyright: ignore[reportUnknownMemberType]
     return Network.of((str(one + 1), str(other + 1)) for one, other in graph.edges)
