@@ -227,7 +227,7 @@ def test_an_interrupted_command_says_so(monkeypatch: pytest.MonkeyPatch, capsys:
     assert capsys.readouterr() == ("", "interrupted\n")
 
 
-def test_the_progress_is_shown_while_it_runs() -> None:
+def test_the_progress_tells_how_it_stands() -> None:
     shown = io.StringIO()
     console = Console(file=shown, force_terminal=True, width=100, color_system=None)
     with Display(console, members=10, rounds=4, sides=("Mr. Hi", "the officer")) as display:
