@@ -13,8 +13,8 @@ from collections import deque
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
+from stentor._machine.coroutines import as_coroutine
 from stentor._mechanisms.deliveries import Delivery, current_delivery, recipient_of
-from stentor._mechanisms.handlers import as_coroutine
 from stentor._mechanisms.statistics import Histogram
 from stentor._values.errors import MailboxFullError
 from stentor._values.options import Overflow

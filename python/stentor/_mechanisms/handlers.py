@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import functools
 import inspect
-from types import CoroutineType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable
 
     from stentor._mechanisms.deliveries import Delivery
     from stentor._values.messages import Message
@@ -60,17 +59,3 @@ def _arity(handler: Callable[..., object]) -> int:
     if len(required) == 2:  # noqa: PLR2004
         return 2
     return 2 if len(positional) > 1 and positional[1].name == "delivery" else 1
-
-
-def as_coroutine(awaitable: Awaitable[object]) -> Coroutine[Any, Any, object]:
-    """Return a coroutine that awaits `awaitable`; a coroutine is its own."""
-    if isinstance(awaitable, CoroutineType):
-        return awaitable
-    if not inspect.isawaitable(awaitable):
-        msg = f"the handler returned {type(awaitable).__name__}, which cannot be awaited"
-        raise TypeError(msg)
-    return _await(awaitable)
-
-
-async def _await(awaitable: Awaitable[object]) -> object:
-    return await awaitable
