@@ -25,7 +25,7 @@ from stentor._mechanisms.statistics import AgentStatistics as AgentStatistics
 from stentor._mechanisms.statistics import BusStatistics as BusStatistics
 from stentor._mechanisms.statistics import LatencyStatistics as LatencyStatistics
 from stentor._mechanisms.subscriptions import Subscription as Subscription
-from stentor._native import VERSION as __version__
+from stentor._native import VERSION as _VERSION
 from stentor._values.dialects import Dialect as Dialect
 from stentor._values.errors import AlreadyRegisteredError as AlreadyRegisteredError
 from stentor._values.errors import DeadlockError as DeadlockError
@@ -46,6 +46,8 @@ from stentor._values.patterns import validate_topic as validate_topic
 from stentor._values.results import BroadcastResult as BroadcastResult
 from stentor._values.results import LeftDelivery as LeftDelivery
 from stentor._values.results import Receipt as Receipt
+
+__version__: str = _VERSION
 
 for _name, _value in list(globals().items()):
     if not _name.startswith("_") and getattr(_value, "__module__", "").startswith("stentor."):

@@ -6,8 +6,9 @@ import argparse
 import importlib
 import pkgutil
 import sys
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, final
+
+import stentor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="stentor", description="An in-process message bus for multi-agent simulations."
     )
-    parser.add_argument("--version", action="version", version=f"stentor {version('stentor')}")
+    parser.add_argument("--version", action="version", version=f"stentor {stentor.__version__}")
     parser.add_argument(
         "--print-completion",
         action=PrintCompletion,
