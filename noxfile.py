@@ -76,7 +76,7 @@ def package(session: nox.Session) -> None:
             session.run("maturin", "build", "--release", "--locked", "--out", str(DIST), env=env)
     _install(session)
     with tempfile.TemporaryDirectory() as folder, session.chdir(folder):
-        session.run("python", "-W", "error", str(ROOT / "tests" / "smoke.py"))
+        session.run("python", "-P", "-W", "error", str(ROOT / "tests" / "smoke.py"))
 
 
 @nox.session(python=PYTHONS)
