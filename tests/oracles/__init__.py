@@ -5,12 +5,19 @@ Every dialect with segments is a `Rules`; ``redis`` has none and is read byte by
 and `ModelMatcher` is a list of subscriptions that is asked one by one.
 """
 
-from tests.oracles.matching import matches as matches
-from tests.oracles.model import ModelMatcher as ModelMatcher
-from tests.oracles.rules import DIALECTS as DIALECTS, RULES as RULES, Rules as Rules
-from tests.oracles.validity import (
-    Flaw as Flaw,
-    Reason as Reason,
-    pattern_flaw as pattern_flaw,
-    topic_flaw as topic_flaw,
-)
+from tests.oracles.matching import matches
+from tests.oracles.model import ModelMatcher
+from tests.oracles.rules import DIALECTS, RULES, Rules
+from tests.oracles.validity import Flaw, Reason, pattern_flaw, topic_flaw
+
+__all__ = [
+    "DIALECTS",
+    "RULES",
+    "Flaw",
+    "ModelMatcher",
+    "Reason",
+    "Rules",
+    "matches",
+    "pattern_flaw",
+    "topic_flaw",
+]

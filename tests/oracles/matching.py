@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 
 from tests.oracles.redis import redis_matches
-from tests.oracles.rules import RULES, Rules, segments_of
+from tests.oracles.rules import Rules, rules_of, segments_of
 
 
-def matches(pattern: str, topic: str, dialect: str) -> bool:
+def matches(pattern: str, topic: str, dialect: str | Rules) -> bool:
     """Whether a valid pattern matches a valid topic."""
     if dialect == "redis":
         return redis_matches(pattern.encode(), topic.encode())
-    rules = RULES[dialect]
+    rules = rules_of(dialect)
     if pattern == rules.everything:
         return True
     wanted = [segment for _, segment in segments_of(pattern, rules)]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from tests.oracles.matching import matches
+
+if TYPE_CHECKING:
+    from tests.oracles.rules import Rules
 
 V = TypeVar("V")
 
@@ -12,7 +15,7 @@ V = TypeVar("V")
 class ModelMatcher(Generic[V]):
     """A list of subscriptions, asked one by one in order of adding."""
 
-    def __init__(self, dialect: str) -> None:
+    def __init__(self, dialect: str | Rules) -> None:
         self._dialect = dialect
         self._subscriptions: dict[int, tuple[str, V]] = {}
         self._added = 0

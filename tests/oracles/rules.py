@@ -20,7 +20,8 @@ class Rules:
     globs: bool = False
     hidden_prefix: str | None = None
     everything: str | None = None
-    wildcards_in_topics: str = "no character"  # or "no segment" (only a whole one is refused), or "allowed"
+    wildcard_text: str = "nowhere"
+    """Where the text of a wildcard is plain: "nowhere", "inside" longer segments, or whole segments of "topics" too."""
     forbidden: frozenset[str] = frozenset()
     max_segments: int = 256
     max_multi: int = 8
@@ -36,12 +37,17 @@ RULES = {
         forbidden=frozenset(map(chr, CONTROLS + NON_CHARACTERS)),
     ),
     "nats": Rules(
-        ".", "*", ">", 4096, multi_at_least=1, multi_anywhere=False, wildcards_in_topics="no segment",
+        ".", "*", ">", 4096, multi_at_least=1, multi_anywhere=False, wildcard_text="inside",
         forbidden=frozenset(" \t\r\n"),
     ),
-    "amqp": Rules(".", "*", "#", 255, empty_segments=True, empty_topic=True, wildcards_in_topics="allowed"),
+    "amqp": Rules(".", "*", "#", 255, empty_segments=True, empty_topic=True, wildcard_text="topics"),
 }  # fmt: skip
 DIALECTS = (*RULES, "redis")
+
+
+def rules_of(dialect: str | Rules) -> Rules:
+    """Return the rules of a dialect with segments, or those that are given."""
+    return RULES[dialect] if isinstance(dialect, str) else dialect
 
 
 def segments_of(text: str, rules: Rules) -> list[tuple[int, str]]:

@@ -6,7 +6,7 @@ import enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.oracles.redis import redis_stars
-from tests.oracles.rules import RULES, Rules, segments_of
+from tests.oracles.rules import Rules, rules_of, segments_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,19 +44,19 @@ class Flaw(NamedTuple):
     reason: Reason
 
 
-def topic_flaw(text: str, dialect: str) -> Flaw | None:
+def topic_flaw(text: str, dialect: str | Rules) -> Flaw | None:
     """Return the leftmost offence of a topic, None for a valid one."""
     if dialect == "redis":
         return _size_flaw(text, REDIS_MAX_BYTES)
-    rules = RULES[dialect]
+    rules = rules_of(dialect)
     return _size_flaw(text, rules.max_bytes) or min(_topic_flaws(text, rules), default=None, key=_offset)
 
 
-def pattern_flaw(text: str, dialect: str) -> Flaw | None:
+def pattern_flaw(text: str, dialect: str | Rules) -> Flaw | None:
     """Return the leftmost offence of a pattern, None for a valid one."""
     if dialect == "redis":
         return _size_flaw(text, REDIS_MAX_BYTES) or _limit_flaw(redis_stars(text), REDIS_MAX_STARS)
-    rules = RULES[dialect]
+    rules = rules_of(dialect)
     return _size_flaw(text, rules.max_bytes) or min(_pattern_flaws(text, rules), default=None, key=_offset)
 
 
@@ -90,14 +90,18 @@ def _common_flaws(text: str, rules: Rules) -> Iterator[Flaw]:
 
 def _topic_flaws(text: str, rules: Rules) -> Iterator[Flaw]:
     yield from _common_flaws(text, rules)
-    if rules.wildcards_in_topics == "no segment":
-        wild = (start for start, segment in segments_of(text, rules) if segment in {rules.single, rules.multi})
-    elif rules.wildcards_in_topics == "no character":
-        special = {*rules.single, *rules.multi, *("?[]" if rules.globs else "")}
-        wild = (offset for offset, char in enumerate(text) if char in special)
+    if rules.wildcard_text == "nowhere":
+        wild = _offsets(text, [rules.single, rules.multi, *("?[]" if rules.globs else "")])
+    elif rules.wildcard_text == "inside":
+        wild = [start for start, segment in segments_of(text, rules) if segment in {rules.single, rules.multi}]
     else:
         return
     yield from (Flaw(offset, Reason.WILDCARD_IN_TOPIC) for offset in wild)
+
+
+def _offsets(text: str, words: Iterable[str]) -> list[int]:
+    """Return where any of the words stands."""
+    return [offset for offset in range(len(text)) if text.startswith(tuple(words), offset)]
 
 
 def _pattern_flaws(text: str, rules: Rules) -> Iterator[Flaw]:
@@ -116,10 +120,8 @@ def _pattern_flaws(text: str, rules: Rules) -> Iterator[Flaw]:
 
 
 def _mixed_flaw(segment: str, rules: Rules) -> Flaw | None:
-    """Where wildcards are characters that nothing else may hold, they stand alone."""
-    if rules.wildcards_in_topics != "no character":
-        return None
-    mixed = [offset for offset, char in enumerate(segment) if char in {rules.single, rules.multi}]
+    """A wildcard that is plain text nowhere stands alone in its segment."""
+    mixed = _offsets(segment, [rules.single, rules.multi]) if rules.wildcard_text == "nowhere" else []
     return Flaw(mixed[0], Reason.MIXED) if mixed else None
 
 
@@ -156,6 +158,8 @@ def _members_flaw(body: str, offset: int) -> Flaw | None:
     if body[offset + 1 : offset + 2] != "-":
         return _members_flaw(body, offset + 1)
     last = body[offset + 2 : offset + 3]
-    if last in {"", "["}:
-        return Flaw(offset + 1, Reason.LOOSE_HYPHEN) if last == "" else Flaw(offset + 2, Reason.BRACKET_INSIDE)
+    if last == "":
+        return Flaw(offset + 1, Reason.LOOSE_HYPHEN)
+    if last in NO_MEMBERS:
+        return Flaw(offset + 2, NO_MEMBERS[last])
     return Flaw(offset, Reason.REVERSED) if last < body[offset] else _members_flaw(body, offset + 3)
