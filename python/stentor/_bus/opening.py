@@ -50,23 +50,30 @@ async def open_bus(
     """
     checks.seconds("drain_timeout", drain_timeout, zero=True, infinite=True)
     checks.whole("cache_capacity", cache_capacity, least=0)
-    failure: Exception | None = None
+    failure: BaseException | None = None
     bus: Bus | None = None
     try:
         async with trio.open_nursery() as nursery:
-            bus = Bus(nursery, dialect, cache_capacity)
             try:
+                bus = Bus(nursery, dialect, cache_capacity)
                 yield bus
                 await bus._drain(drain_timeout)
-            except Exception as error:  # noqa: BLE001 - raised again below, bare, when the workers have ended
+            except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 - raised again below, bare
                 failure = error
             nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        raise _bare(group) from failure
     finally:
         if bus is not None:
             bus._close()
             _report(bus)
     if failure is not None:
         raise failure
+
+
+def _bare(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return what a single task let through, out of the group that the nursery made of it."""
+    return group.exceptions[0] if len(group.exceptions) == 1 else group
 
 
 def _report(bus: Bus) -> None:
