@@ -35,6 +35,12 @@ class Receiving:
             msg = f"{self.recipient.name!r} is closed" if self.closed else "the bus is closed"
             raise trio.ClosedResourceError(msg)
 
+    def check_unhandled(self) -> None:
+        """Raise RuntimeError if a handler gets the messages."""
+        if self.recipient.handler is not None:
+            msg = f"agent {self.recipient.name!r} has a handler, which gets the messages"
+            raise RuntimeError(msg)
+
     def take_nowait(self) -> Delivery:
         """Take the next delivery; from here on it runs.
 
@@ -46,9 +52,7 @@ class Receiving:
         if self.ended and not self.closed:
             raise trio.EndOfChannel
         self.check_open()
-        if self.recipient.handler is not None:
-            msg = f"agent {self.recipient.name!r} has a handler, which gets the messages"
-            raise RuntimeError(msg)
+        self.check_unhandled()
         self.recipient.slots += 1
         delivery = self._dispatcher.take(self.recipient)
         if delivery is None:
@@ -104,6 +108,7 @@ class Receiving:
 
     def iterate(self) -> MessageIterator:
         """Return an iterator; while one is alive, what it has not gone past keeps the bus from being settled."""
+        self.check_unhandled()
         return MessageIterator(self, self._dispatcher)
 
     def iterating(self, change: int) -> None:
@@ -135,10 +140,12 @@ class MessageIterator:
         """Return the next message; the iteration ends when the feed or the bus is closed."""
         self._finish()
         try:
-            self._delivery = await self._receiving.take()
+            delivery = await self._receiving.take()
         except (trio.EndOfChannel, trio.ClosedResourceError):
             raise StopAsyncIteration from None
-        return self._delivery.message
+        self._finish()  # of another task that iterates here too
+        self._delivery = delivery
+        return delivery.message
 
     def _finish(self) -> None:
         if self._delivery is not None:
