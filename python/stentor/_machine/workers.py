@@ -66,7 +66,11 @@ class Workers:
                 return
 
     async def _lead(self) -> Suspended | None:
-        """Drain the ready queue, until it is empty or a handler suspends, and step back."""
+        """Drain the ready queue, until it is empty or a handler suspends, and step back.
+
+        A cancelled bus begins nothing any more.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
         dispatcher = self._dispatcher
         ready = dispatcher.ready
         suspended = None
