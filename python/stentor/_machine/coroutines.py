@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
 
 
-def as_coroutine(awaitable: Awaitable[object]) -> Coroutine[Any, Any, object]:
+def as_coroutine(awaitable: object) -> Coroutine[Any, Any, object]:
     """Return a coroutine that awaits `awaitable`; a coroutine is its own."""
     if isinstance(awaitable, CoroutineType):
         return awaitable
