@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def as_coroutine(awaitable: object) -> Coroutine[Any, Any, object]:
     """Return a coroutine that awaits `awaitable`; a coroutine is its own."""
     if isinstance(awaitable, CoroutineType):
-        return awaitable
+        return awaitable  # pyright: ignore[reportUnknownVariableType] - isinstance() cannot tell what it yields
     if not inspect.isawaitable(awaitable):
         msg = f"the handler returned {type(awaitable).__name__}, which cannot be awaited"
         raise TypeError(msg)
