@@ -26,6 +26,8 @@ from stentor._mechanisms.statistics import BusStatistics as BusStatistics
 from stentor._mechanisms.statistics import LatencyStatistics as LatencyStatistics
 from stentor._mechanisms.subscriptions import Subscription as Subscription
 from stentor._native import VERSION as _VERSION
+from stentor._values.content import ContentType as ContentType
+from stentor._values.content import MessageLimits as MessageLimits
 from stentor._values.dialects import Dialect as Dialect
 from stentor._values.errors import AlreadyRegisteredError as AlreadyRegisteredError
 from stentor._values.errors import DeadlockError as DeadlockError
@@ -34,6 +36,7 @@ from stentor._values.errors import InvalidTopicError as InvalidTopicError
 from stentor._values.errors import LimitError as LimitError
 from stentor._values.errors import MailboxFullError as MailboxFullError
 from stentor._values.errors import NotSettledError as NotSettledError
+from stentor._values.filters import MessageFilter as MessageFilter
 from stentor._values.messages import AddressingMode as AddressingMode
 from stentor._values.messages import Message as Message
 from stentor._values.messages import Priority as Priority

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from typing import TYPE_CHECKING, TypeAlias
+
+from stentor._values.callables import is_async, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,21 +30,10 @@ def check_handler(handler: object) -> int:
     if not callable(handler):
         msg = f"handler must be an async function, not {type(handler).__name__}"
         raise TypeError(msg)
-    if not _is_async(handler):
-        msg = f"handler must be an async function (`async def`), not the plain callable {_name(handler)}"
+    if not is_async(handler):
+        msg = f"handler must be an async function (`async def`), not the plain callable {name_of(handler)}"
         raise TypeError(msg)
     return _arity(handler)
-
-
-def _is_async(handler: Callable[..., object]) -> bool:
-    while isinstance(handler, functools.partial):
-        handler = handler.func
-    candidates = (handler, inspect.unwrap(handler), getattr(handler, "__call__", None))  # noqa: B004
-    return any(map(inspect.iscoroutinefunction, candidates))
-
-
-def _name(handler: object) -> str:
-    return getattr(handler, "__qualname__", None) or type(handler).__qualname__
 
 
 def _arity(handler: Callable[..., object]) -> int:
@@ -54,7 +44,7 @@ def _arity(handler: Callable[..., object]) -> int:
     required = [p for p in positional if p.default is inspect.Parameter.empty]
     keywords = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
     if not positional or len(required) > 2 or keywords:  # noqa: PLR2004
-        msg = f"handler must take (message) or (message, delivery), not {_name(handler)}{inspect.signature(handler)}"
+        msg = f"handler must take (message) or (message, delivery), not {name_of(handler)}{inspect.signature(handler)}"
         raise TypeError(msg)
     if len(required) == 2:  # noqa: PLR2004
         return 2

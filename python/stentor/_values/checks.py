@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from enum import Enum
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from typing import TypeVar, cast
 
 _E = TypeVar("_E", bound=Enum)
 _C = TypeVar("_C")
@@ -76,18 +74,21 @@ def instance(name: str, value: object, kind: type[_C]) -> _C:
     return value
 
 
-def names(name: str, values: Iterable[object]) -> frozenset[str]:
+def names(name: str, values: object) -> frozenset[str]:
     """Return a set of strings.
 
     Raises:
-        TypeError: `values` is a single string, or holds something else than strings.
+        TypeError: `values` is no collection or a single string, or holds something else than strings.
     """
-    if isinstance(values, str):
-        msg = f"{name} must be a collection of strings, not a single str"
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        single = "a single str" if isinstance(values, str) else type(values).__name__
+        msg = f"{name} must be a collection of strings, not {single}"
         raise TypeError(msg)
-    found = frozenset(values)
-    for value in found:
-        if not isinstance(value, str):
-            msg = f"{name} must hold strings only, not {type(value).__name__}"
-            raise TypeError(msg)
-    return frozenset(str(value) for value in found)
+    return frozenset(_string(name, value) for value in cast("Iterable[object]", values))
+
+
+def _string(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        msg = f"{name} must hold strings only, not {type(value).__name__}"
+        raise TypeError(msg)
+    return str(value)
