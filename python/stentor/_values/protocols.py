@@ -1,7 +1,5 @@
 """What others may put in the place of a part of stentor's own."""
 
-# ruff: noqa: PIE790 - the dots tell type checkers that a method of a protocol has no body
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
