@@ -49,6 +49,7 @@ from stentor._values.patterns import validate_topic as validate_topic
 from stentor._values.results import BroadcastResult as BroadcastResult
 from stentor._values.results import LeftDelivery as LeftDelivery
 from stentor._values.results import Receipt as Receipt
+from stentor._values.retrying import RetryPolicy as RetryPolicy
 
 __version__: str = _VERSION
 

@@ -27,6 +27,23 @@ def whole(name: str, value: object, *, least: int) -> int:
     return value
 
 
+def number(name: str, value: object, *, least: float, most: float = math.inf) -> float:
+    """Return `value` as a float when it is a number from `least` to `most`, both included; never NaN or infinite.
+
+    Raises:
+        TypeError: It is not a real number (a `bool` is not one here).
+        ValueError: It is out of range.
+    """
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        msg = f"{name} must be a number, not {type(value).__name__}"
+        raise TypeError(msg)
+    if not least <= value <= most or math.isinf(value):
+        rest = "finite" if math.isinf(most) else f"<= {most:g}"
+        msg = f"{name} must be >= {least:g} and {rest}, not {value!r}"
+        raise ValueError(msg)
+    return float(value)
+
+
 def seconds(name: str, value: object, *, zero: bool = False, infinite: bool = False) -> float:
     """Return `value` as a float when it is a number of seconds: > 0, or >= 0 with `zero`, finite unless `infinite`.
 
