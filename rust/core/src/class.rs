@@ -39,14 +39,6 @@ impl Class {
         self.set.contains(c) != self.negated
     }
 
-    /// The only character of the set, if it has one.
-    pub(crate) fn only(&self) -> Option<char> {
-        match *self.set.ranges() {
-            [(low, high)] if low == high && !self.negated => Some(low),
-            _ => None,
-        }
-    }
-
     /// The ranges that are named, whether they are the set or what it leaves out.
     pub(crate) fn ranges(&self) -> &[(char, char)] {
         self.set.ranges()

@@ -2,6 +2,9 @@
 //!
 //! A dialect is data. Everything that parses, matches or compares reads a [`Grammar`]; nothing asks
 //! which dialect it is.
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
 use crate::charset::CharSet;
 use crate::error::GrammarError;
 use crate::rules::{GLOB_CHARACTERS, Limits, Rules, WildcardText};
@@ -26,12 +29,26 @@ type Dialect = (&'static str, fn() -> Grammar);
 /// assert!(grammar.validate_topic("a/+").is_err());
 /// assert!(grammar.is_hidden("$SYS/uptime"));
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Grammar {
     kind: Kind,
     limits: Limits,
     /// Per byte, whether a segment that holds it must be looked at character by character.
     notable: Box<[bool; 256]>,
+}
+
+impl fmt::Debug for Grammar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kind,
+            limits,
+            notable: _,
+        } = self;
+        f.debug_struct("Grammar")
+            .field("kind", kind)
+            .field("limits", limits)
+            .finish()
+    }
 }
 
 impl PartialEq for Grammar {
@@ -42,8 +59,8 @@ impl PartialEq for Grammar {
 
 impl Eq for Grammar {}
 
-impl std::hash::Hash for Grammar {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+impl Hash for Grammar {
+    fn hash<H: Hasher>(&self, state: &mut H) {
         self.kind.hash(state);
         self.limits.hash(state);
     }
@@ -142,9 +159,9 @@ impl Grammar {
     #[must_use]
     pub fn redis() -> Self {
         let limits = Limits {
-            max_segments: usize::MAX,
             max_bytes: 65_535,
             max_multi: 64,
+            ..Limits::default()
         };
         Self {
             kind: Kind::Bytes,

@@ -12,9 +12,12 @@ mod error;
 mod glob;
 mod grammar;
 mod index;
+#[cfg(any(test, feature = "oracle"))]
+pub mod oracle;
 mod parse;
 mod pattern;
 mod redis;
+mod relation;
 mod rules;
 mod topic;
 

@@ -60,7 +60,7 @@ impl Parser<'_> {
             self.push(Element::Literal(segment.into()));
         } else {
             let atoms = read_atoms(segment, self.rules)?;
-            self.push(element_of(atoms, self.rules));
+            self.push(element_of(atoms, segment, self.rules));
         }
         Ok(())
     }
@@ -132,7 +132,7 @@ fn read_atoms(segment: &str, rules: &Rules) -> Result<Vec<Atom>, Flaw> {
                 let class = Class::parse(&segment[at..]);
                 let (class, bytes) = class.map_err(|(byte, reason)| (at + byte, reason))?;
                 read = bytes;
-                class.only().map_or_else(|| Atom::Class(class), Atom::Char)
+                Atom::Class(class)
             }
             _ => Atom::Char(c),
         };
@@ -152,13 +152,12 @@ fn push_atom(atoms: &mut Vec<Atom>, atom: Atom) {
 }
 
 /// A glob that any segment matches is a single wildcard; one of characters alone is a literal.
-fn element_of(atoms: Vec<Atom>, rules: &Rules) -> Element {
+fn element_of(atoms: Vec<Atom>, segment: &str, rules: &Rules) -> Element {
     match *atoms {
         [Atom::Run] => Element::Single,
         [Atom::Any, Atom::Run] if !rules.empty_segments => Element::Single,
-        _ if atoms.iter().all(|atom| matches!(atom, Atom::Char(_))) => {
-            let text: String = atoms.iter().filter_map(Atom::character).collect();
-            Element::Literal(text.into())
+        _ if atoms.iter().all(|atom| atom.character().is_some()) => {
+            Element::Literal(segment.into())
         }
         _ => Element::Glob(Glob::new(atoms)),
     }

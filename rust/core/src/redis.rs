@@ -18,17 +18,32 @@ impl ByteSet {
         self.0[usize::from(byte >> 6)] >> (byte & 63) & 1 == 1
     }
 
+    pub(crate) fn range(low: u8, high: u8) -> Self {
+        let mut set = Self::default();
+        (low..=high).for_each(|byte| set.insert(byte));
+        set
+    }
+
     fn insert(&mut self, byte: u8) {
         self.0[usize::from(byte >> 6)] |= 1 << (byte & 63);
     }
 
-    fn complement(self) -> Self {
+    pub(crate) fn complement(self) -> Self {
         Self(self.0.map(|word| !word))
     }
 
+    pub(crate) fn intersection(self, other: Self) -> Self {
+        Self(std::array::from_fn(|word| self.0[word] & other.0[word]))
+    }
+
+    /// The lowest byte of the set.
+    pub(crate) fn first(self) -> Option<u8> {
+        let word = self.0.iter().position(|&word| word != 0)?;
+        u8::try_from(word * 64 + self.0[word].trailing_zeros() as usize).ok()
+    }
+
     fn only(self) -> Option<u8> {
-        let mut bytes = (0..=u8::MAX).filter(|&byte| self.contains(byte));
-        bytes.next().filter(|_| bytes.next().is_none())
+        self.first().filter(|&byte| self == Self::range(byte, byte))
     }
 }
 
@@ -53,6 +68,16 @@ impl ByteAtom {
             Self::Any => true,
             Self::Class(set) => set.contains(byte),
             Self::Run => false,
+        }
+    }
+
+    /// The bytes that match; none for a run, which is never asked.
+    pub(crate) fn bytes(&self) -> ByteSet {
+        match self {
+            Self::Byte(byte) => ByteSet::range(*byte, *byte),
+            Self::Any => ByteSet::default().complement(),
+            Self::Class(set) => **set,
+            Self::Run => ByteSet::default(),
         }
     }
 

@@ -4,7 +4,7 @@ use pyo3::types::PyType;
 use stentor_core as core;
 
 use crate::dialects::{DialectArgument, dialect_of, name_of};
-use crate::errors::{map_error, pattern_text, topic_text};
+use crate::errors::{map_error, pattern_text, topic_text, wrong_type};
 
 /// What a subscription matches: a text with wildcards, read by a dialect.
 ///
@@ -92,6 +92,46 @@ impl Pattern {
             .map_err(map_error)
     }
 
+    /// Whether every topic that `other` matches is matched by this pattern too.
+    ///
+    /// Exact, over topics of any length: the limits of a dialect do not count.
+    ///
+    /// Args:
+    ///     other: A pattern of the same dialect.
+    ///
+    /// Raises:
+    ///     LimitError: The answer takes more than some millions of steps.
+    ///     TypeError: `other` is not a `Pattern`.
+    ///     ValueError: `other` is of another dialect.
+    ///
+    /// Example:
+    ///     >>> stentor.Pattern("ai.**").includes(stentor.Pattern("ai.*.gpt[34]"))
+    ///     True
+    fn includes(&self, other: &Bound<'_, PyAny>) -> PyResult<bool> {
+        self.0.includes(other_pattern(other)?).map_err(map_error)
+    }
+
+    /// Whether some topic is matched by both patterns.
+    ///
+    /// Exact, over topics of any length: the limits of a dialect do not count.
+    ///
+    /// Args:
+    ///     other: A pattern of the same dialect.
+    ///
+    /// Raises:
+    ///     LimitError: The answer takes more than some millions of steps.
+    ///     TypeError: `other` is not a `Pattern`.
+    ///     ValueError: `other` is of another dialect.
+    ///
+    /// Example:
+    ///     >>> stentor.Pattern("ai.*.log").overlaps(stentor.Pattern("**.error.*"))
+    ///     True
+    ///     >>> stentor.Pattern("v?").overlaps(stentor.Pattern("v[!0-9]*x"))
+    ///     False
+    fn overlaps(&self, other: &Bound<'_, PyAny>) -> PyResult<bool> {
+        self.0.overlaps(other_pattern(other)?).map_err(map_error)
+    }
+
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let text = self.text().into_pyobject(py)?.repr()?;
         Ok(match name_of(self.0.grammar()) {
@@ -107,6 +147,13 @@ impl Pattern {
             slf.get_type(),
             (pattern.text().to_owned(), pattern.dialect(slf.py())?),
         ))
+    }
+}
+
+fn other_pattern<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<&'a core::Pattern> {
+    match value.cast::<Pattern>() {
+        Ok(pattern) => Ok(&pattern.get().0),
+        Err(_) => Err(wrong_type("other", "a Pattern", value)),
     }
 }
 
