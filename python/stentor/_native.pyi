@@ -10,7 +10,7 @@ VERSION: Final[str]
 BUILD_PROFILE: Final[str]
 """The cargo profile of this build: `"release"` or `"debug"`."""
 
-DialectLike: TypeAlias = Dialect | Literal["mailbox", "mqtt", "nats", "amqp", "redis"] | str | Grammar
+DialectLike: TypeAlias = Dialect | str | Grammar
 """What `dialect=` takes: a member, its value, or a grammar."""
 
 @final
@@ -191,6 +191,44 @@ class Pattern:
         Example:
             >>> stentor.Pattern("logs.**.error").matches("logs.db.replica.error")
             True
+        """
+
+    def includes(self, other: Pattern) -> bool:
+        """Whether every topic that `other` matches is matched by this pattern too.
+
+        Exact, over topics of any length: the limits of a dialect do not count.
+
+        Args:
+            other: A pattern of the same dialect.
+
+        Raises:
+            LimitError: The answer takes more than some millions of steps.
+            TypeError: `other` is not a `Pattern`.
+            ValueError: `other` is of another dialect.
+
+        Example:
+            >>> stentor.Pattern("ai.**").includes(stentor.Pattern("ai.*.gpt[34]"))
+            True
+        """
+
+    def overlaps(self, other: Pattern) -> bool:
+        """Whether some topic is matched by both patterns.
+
+        Exact, over topics of any length: the limits of a dialect do not count.
+
+        Args:
+            other: A pattern of the same dialect.
+
+        Raises:
+            LimitError: The answer takes more than some millions of steps.
+            TypeError: `other` is not a `Pattern`.
+            ValueError: `other` is of another dialect.
+
+        Example:
+            >>> stentor.Pattern("ai.*.log").overlaps(stentor.Pattern("**.error.*"))
+            True
+            >>> stentor.Pattern("v?").overlaps(stentor.Pattern("v[!0-9]*x"))
+            False
         """
 
     def __eq__(self, other: object, /) -> bool: ...
