@@ -18,6 +18,9 @@ from stentor._bus.agent import Agent as Agent
 from stentor._bus.agent import Feed as Feed
 from stentor._bus.bus import Bus as Bus
 from stentor._bus.opening import open_bus as open_bus
+from stentor._mechanisms.dead_letters import DeadLetter as DeadLetter
+from stentor._mechanisms.dead_letters import DeadLetterBox as DeadLetterBox
+from stentor._mechanisms.dead_letters import DeadLetterStatistics as DeadLetterStatistics
 from stentor._mechanisms.deliveries import Delivery as Delivery
 from stentor._mechanisms.matching import Matcher as Matcher
 from stentor._mechanisms.matching import MatchStatistics as MatchStatistics
