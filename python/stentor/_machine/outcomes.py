@@ -9,17 +9,26 @@ import trio
 from stentor._mechanisms.deliveries import recipient_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from stentor._machine.dispatcher import Dispatcher
     from stentor._mechanisms.deliveries import Delivery
+    from stentor._mechanisms.recipients import Recipient
+    from stentor._mechanisms.subscriptions import Target
 
 
 @final
 class Outcomes:
     """Watches all deliveries of one message until the last of them is over."""
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
-        """Watch nothing yet; the dispatcher tells each delivery as it accepts it."""
+    def __init__(self, dispatcher: Dispatcher, check: Callable[[], None]) -> None:
+        """Watch nothing yet; the dispatcher tells each delivery as it accepts it.
+
+        `check` raises DeadlockError when who is `awaited` can never go on.
+        """
         self._dispatcher = dispatcher
+        self._check = check
+        self._expected: tuple[Recipient, ...] = ()
         self._pending: dict[Delivery, None] = {}
         self._all_over = trio.Event()
         self.reached = 0
@@ -27,8 +36,25 @@ class Outcomes:
         self.errors: list[tuple[str, Exception]] = []
         """Who failed, and why."""
 
+    def expect(self, targets: Sequence[Target]) -> None:
+        """Take note of who would get the message if it were accepted now.
+
+        Raises:
+            DeadlockError: Waiting for them would never end.
+        """
+        self._expected = tuple(target.recipient for target in targets if target.recipient.handler is not None)
+        self._check()
+
+    def awaited(self) -> Iterator[Recipient | Delivery]:
+        """Name whom this waits for now: handlers that run, and agents whose handler has yet to be called."""
+        yield from self._expected
+        for delivery in self._pending:
+            recipient = recipient_of(delivery)
+            yield delivery if delivery in recipient.running else recipient
+
     def accepted(self, delivery: Delivery) -> None:
         """Wait for this one too, unless nobody is called with it: then it has arrived."""
+        self._expected = ()
         if recipient_of(delivery).handler is None:
             self.reached += 1
         else:

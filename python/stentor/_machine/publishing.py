@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Final, final
 
 import trio
 
 from stentor._machine.outcomes import Outcomes
+from stentor._mechanisms.deliveries import current_delivery
 
 if TYPE_CHECKING:
     from stentor._machine.dispatcher import Dispatcher
     from stentor._machine.waits import Waits
     from stentor._mechanisms.deliveries import Watcher
+    from stentor._mechanisms.recipients import Recipient
     from stentor._mechanisms.subscriptions import Quota, Route, SubscriptionTable
     from stentor._values.messages import Message
 
@@ -33,8 +34,9 @@ class Publishing:
         self._waits = waits
         self._budget = PUBLISH_BUDGET
         self._ages = count()
-        self._lines: dict[str, deque[_Place]] = {}
-        """For each sender that waits, its publishes that do, the first of them at the front."""
+        self._lines: dict[str, _Line] = {}
+        """For each sender that waits, its publishes that do."""
+        self._closed = False
         self.lookups = 0
         """How many routes were looked up."""
         self.published = 0
@@ -51,6 +53,8 @@ class Publishing:
         """
         self.lookups += 1
         route = self._table.route(message.topic)
+        if watcher is not None:
+            watcher.expect(route.targets)
         if self._dispatcher.obstacle(route.targets) is not None or message.sender in self._lines:
             raise trio.WouldBlock
         return self._accept(message, route, watcher)
@@ -63,6 +67,7 @@ class Publishing:
         Raises:
             MailboxFullError: A mailbox that refuses is full.
             DeadlockError: It would wait for a handler that waits for the caller's.
+            trio.ClosedResourceError: The bus was closed meanwhile.
         """
         if self._budget:
             self._budget -= 1
@@ -70,6 +75,7 @@ class Publishing:
         else:
             self._budget = PUBLISH_BUDGET
             await trio.lowlevel.checkpoint()
+            self._check_open()
         try:
             return self.publish_nowait(message, watcher)
         except trio.WouldBlock:
@@ -82,14 +88,20 @@ class Publishing:
             MailboxFullError: A mailbox that refuses is full.
             DeadlockError: It would wait for a handler that waits for the caller's.
         """
-        outcomes = Outcomes(self._dispatcher)
-        self.lookups += 1
-        targets = self._table.route(message.topic).targets
-        called = [target.recipient for target in targets if target.recipient.handler is not None]
-        with self._waits.waiting_for(called):
+        outcomes = Outcomes(self._dispatcher, self._waits.check)
+        with self._waits.waiting_for(outcomes.awaited):
             route = await self.publish(message, outcomes)
             await outcomes.wait(timeout)
         return route, outcomes
+
+    def close(self) -> None:
+        """Accept nothing any more, from those who wait neither."""
+        self._closed = True
+
+    def _check_open(self) -> None:
+        if self._closed:
+            msg = "the bus is closed"
+            raise trio.ClosedResourceError(msg)
 
     def _accept(self, message: Message, route: Route, watcher: Watcher | None) -> Route:
         self._dispatcher.accept(message, route.targets, watcher)
@@ -99,43 +111,72 @@ class Publishing:
 
     async def _wait_and_publish(self, message: Message, watcher: Watcher | None) -> Route:
         place = _Place(next(self._ages))
-        line = self._lines.setdefault(message.sender, deque()) if message.sender is not None else deque[_Place]()
-        line.append(place)
+        line = _Line() if message.sender is None else self._lines.setdefault(message.sender, _Line())
+        line.places.append(place)
         try:
             while True:
-                if line[0] is not place:
-                    await place.wait_in_line()
+                if line.places[0] is not place:
+                    with self._waits.waiting_for(line.awaited):
+                        await place.wait_in_line()
                     continue
+                self._check_open()
                 self.lookups += 1
                 route = self._table.route(message.topic)
+                if watcher is not None:
+                    watcher.expect(route.targets)
                 quota = self._dispatcher.obstacle(route.targets)
                 if quota is None:
                     return self._accept(message, route, watcher)
-                with self._waits.waiting_for((quota.recipient,)):
-                    await place.wait_for(quota)
+                place.turn_to(quota)
+                with self._waits.waiting_for(line.awaited):
+                    line.look_again()
+                    await place.wait_for_room(quota)
         finally:
             self._leave(line, place, message.sender)
 
-    def _leave(self, line: deque[_Place], place: _Place, sender: str | None) -> None:
-        line.remove(place)
-        if line:
-            line[0].wake_in_line()
+    def _leave(self, line: _Line, place: _Place, sender: str | None) -> None:
+        place.leave()
+        line.places.remove(place)
+        if line.places:
+            line.places[0].wake_in_line()
         elif sender is not None:
             del self._lines[sender]
-        if place.quota is not None:
-            place.quota.wake_oldest()
+
+
+@final
+class _Line:
+    """The publishes of one sender that wait: the first for room, the others for the first."""
+
+    __slots__ = ("places",)
+
+    def __init__(self) -> None:
+        self.places: deque[_Place] = deque()
+
+    def awaited(self) -> tuple[Recipient, ...]:
+        """Name whom everyone in the line waits for now."""
+        quota = self.places[0].awaits
+        return () if quota is None else (quota.recipient,)
+
+    def look_again(self) -> None:
+        """Let the others look whether they may wait for whom the first waits for now; only handlers need to."""
+        for place in self.places:
+            if place.in_handler:
+                place.wake_in_line()
 
 
 @final
 class _Place:
     """One publish that waits: its age decides who is woken first, and it keeps that age however often it looks."""
 
-    __slots__ = ("_in_line", "_task", "age", "quota")
+    __slots__ = ("_in_line", "_quota", "_task", "age", "awaits", "in_handler")
 
     def __init__(self, age: int) -> None:
         self.age = age
-        self.quota: Quota | None = None
-        """Where it waited for room last; it passes on the wake-up that it does not use."""
+        self.in_handler = current_delivery.get() is not None
+        self.awaits: Quota | None = None
+        """Where it waits for room."""
+        self._quota: Quota | None = None
+        """Where it waited for room last."""
         self._task = trio.lowlevel.current_task()
         self._in_line = False
 
@@ -155,13 +196,29 @@ class _Place:
             self._in_line = False
             trio.lowlevel.reschedule(self._task)
 
-    async def wait_for(self, quota: Quota) -> None:
-        """Wait for room."""
-        self.quota = quota
-        quota.enqueue(self.age, partial(trio.lowlevel.reschedule, self._task))
+    def turn_to(self, quota: Quota) -> None:
+        """Wait for room at `quota` from now on, and pass on a wake-up from elsewhere that is of no use."""
+        if self._quota is not quota:
+            self.leave()
+        self.awaits = self._quota = quota
+
+    def leave(self) -> None:
+        """Wait nowhere any more, and let somebody else have the room that this was woken for."""
+        self.awaits = None
+        if self._quota is not None:
+            self._quota.wake_oldest()
+
+    async def wait_for_room(self, quota: Quota) -> None:
+        """Wait until there may be room at `quota`, to which it has turned."""
+        quota.enqueue(self.age, self._wake)
 
         def abort(_: object) -> trio.lowlevel.Abort:
+            self.awaits = None
             quota.dequeue(self.age)
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(abort)
+
+    def _wake(self) -> None:
+        self.awaits = None
+        trio.lowlevel.reschedule(self._task)

@@ -1,25 +1,31 @@
 """Who waits for whom: a wait that would close a cycle is refused, because nobody in the cycle could go on.
 
-A handler may wait for room in a mailbox, or for the handlers of what it published. An agent can go on when it has a
-free slot, or when one of its running handlers can; a handler can go on when it waits for nothing, or when everyone it
-waits for can. Whoever cannot, by the greatest fixed point of these two rules, is stuck for ever (the AND-OR model of
-deadlocks: Knapp, "Deadlock detection in distributed databases", 1987). The rules are looked at before a wait begins;
-waits outside of handlers hold nobody up, so they are neither checked nor entered.
+A handler may wait for room in a mailbox, or for the handlers of what it published. A handler can go on when it waits
+for nothing, or when everyone it waits for can; an agent can go on when it has a free slot, or when one of its running
+handlers can. Whoever cannot, by the greatest fixed point of these two rules, is stuck for ever (the AND-OR model of
+deadlocks: Knapp, "Deadlock detection in distributed databases", 1987).
+
+The rules are looked at before a wait begins, and whom a wait is for is asked at that moment: a handler whose wait is
+over can go on, whether or not its task has had its turn yet. Waits outside of handlers hold nobody up, so they are
+neither checked nor entered.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, TypeAlias, final
 
-from stentor._mechanisms.deliveries import current_delivery, recipient_of
+from stentor._mechanisms.deliveries import Delivery, current_delivery
 from stentor._values.errors import DeadlockError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
-    from stentor._mechanisms.deliveries import Delivery
     from stentor._mechanisms.recipients import Recipient
+
+    Awaited: TypeAlias = Recipient | Delivery
+    """Whom somebody waits for: an agent, whichever slot of it comes free, or one handler that runs."""
+    Graph: TypeAlias = dict[Awaited, tuple[Awaited, ...]]
 
 
 @final
@@ -30,11 +36,11 @@ class Waits:
 
     def __init__(self) -> None:
         """Begin with nobody waiting."""
-        self._waits: dict[Delivery, list[Sequence[Recipient]]] = {}
+        self._waits: dict[Delivery, list[Callable[[], Iterable[Awaited]]]] = {}
 
     @contextmanager
-    def waiting_for(self, targets: Sequence[Recipient]) -> Iterator[None]:
-        """Enter that the current handler waits for all of `targets`, for as long as the block lasts.
+    def waiting_for(self, awaited: Callable[[], Iterable[Awaited]]) -> Iterator[None]:
+        """Enter that the current handler waits for all whom `awaited` names, for as long as the block lasts.
 
         Raises:
             DeadlockError: One of them can only go on when the current handler does.
@@ -44,52 +50,64 @@ class Waits:
             yield
             return
         waits = self._waits.setdefault(waiter, [])
-        waits.append(targets)
+        waits.append(awaited)
         try:
-            self._refuse_cycle(recipient_of(waiter), targets)
+            self.check()
             yield
         finally:
-            waits.remove(targets)
+            waits.remove(awaited)
             if not waits:
                 self._waits.pop(waiter, None)
 
-    def _refuse_cycle(self, waiter: Recipient, targets: Sequence[Recipient]) -> None:
-        stuck = self._stuck_among(targets)
-        target = next((target for target in targets if target in stuck), None)
-        if target is None:
+    def check(self) -> None:
+        """Look whether the current handler can go on; O(handlers and agents that it waits for, directly or not).
+
+        Raises:
+            DeadlockError: It waits for somebody who can only go on when it does.
+        """
+        waiter = current_delivery.get()
+        if waiter is None or waiter not in self._waits:
             return
-        names = [waiter.name, *(recipient.name for recipient in self._path(target, stuck))]
-        raise DeadlockError(tuple(names))
-
-    def _stuck_among(self, targets: Sequence[Recipient]) -> set[Recipient]:
-        """Return, of everyone whom `targets` wait for (themselves included), those who can never go on."""
-        stuck = set(targets)
-        pending = list(targets)
-        while pending:
-            for blocker in self._blockers(pending.pop()):
-                if blocker not in stuck:
-                    stuck.add(blocker)
-                    pending.append(blocker)
-        while going := [recipient for recipient in stuck if self._goes_on(recipient, stuck)]:
+        graph = self._whom_it_needs(waiter)
+        stuck = set(graph)
+        while going := [node for node in stuck if _goes_on(node, graph[node], stuck)]:
             stuck.difference_update(going)
-        return stuck
+        if waiter in stuck:
+            raise DeadlockError(_cycle(waiter, graph, stuck))
 
-    def _goes_on(self, recipient: Recipient, stuck: set[Recipient]) -> bool:
-        if recipient.slots or not recipient.running or recipient.handler is None:
-            return True
-        return any(
-            all(stuck.isdisjoint(targets) for targets in self._waits.get(delivery, ()))
-            for delivery in recipient.running
-        )
+    def _whom_it_needs(self, waiter: Delivery) -> Graph:
+        graph: Graph = {}
+        pending: list[Awaited] = [waiter]
+        while pending:
+            node = pending.pop()
+            if node not in graph:
+                graph[node] = tuple(self._needs(node))
+                pending.extend(graph[node])
+        return graph
 
-    def _blockers(self, recipient: Recipient) -> Iterator[Recipient]:
-        for delivery in recipient.running:
-            for targets in self._waits.get(delivery, ()):
-                yield from targets
+    def _needs(self, node: Awaited) -> Iterator[Awaited]:
+        if isinstance(node, Delivery):
+            for awaited in self._waits.get(node, ()):
+                yield from awaited()
+        elif node.handler is not None and not node.slots:
+            yield from node.running
 
-    def _path(self, target: Recipient, stuck: set[Recipient]) -> list[Recipient]:
-        """Follow the waits from `target` through those who are stuck until one comes up again."""
-        path = [target]
-        while (follower := next(b for b in self._blockers(path[-1]) if b in stuck)) not in path:
-            path.append(follower)
-        return [*path, follower]
+
+def _goes_on(node: Awaited, needs: tuple[Awaited, ...], stuck: set[Awaited]) -> bool:
+    if isinstance(node, Delivery):
+        return stuck.isdisjoint(needs)
+    return not needs or any(handler not in stuck for handler in needs)
+
+
+def _cycle(waiter: Delivery, graph: Graph, stuck: set[Awaited]) -> tuple[str, ...]:
+    """Follow the waits from `waiter` through those who are stuck until an agent comes up again."""
+    names = [waiter.agent]
+    node: Awaited = waiter
+    while True:
+        follower = next(needed for needed in graph[node] if needed in stuck)
+        if isinstance(node, Delivery):
+            name = follower.agent if isinstance(follower, Delivery) else follower.name
+            names.append(name)
+            if name in names[:-1]:
+                return tuple(names)
+        node = follower

@@ -6,6 +6,8 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final, Protocol, final
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from trio import CancelScope
 
     from stentor._mechanisms.recipients import Recipient
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
 class Watcher(Protocol):
     """Somebody who wants to know the outcome of each delivery of one publish."""
+
+    def expect(self, targets: Sequence[Target]) -> None:
+        """Take note of who would get the message if it were accepted now, or refuse by an exception."""
 
     def accepted(self, delivery: Delivery) -> None:
         """Take note of a delivery that is now in its mailbox."""
