@@ -1,17 +1,14 @@
 """The compiled half of stentor: topics, patterns and the index of subscriptions."""
 
-from typing import Final, Literal, TypeAlias, final
+from typing import Final, Literal, final
 
-from stentor._values.dialects import Dialect
+from stentor._values.dialects import Dialect, DialectLike
 
 VERSION: Final[str]
 """The version of the crate, which is the version of the package."""
 
 BUILD_PROFILE: Final[str]
 """The cargo profile of this build: `"release"` or `"debug"`."""
-
-DialectLike: TypeAlias = Dialect | str | Grammar
-"""What `dialect=` takes: a member, its value, or a grammar."""
 
 @final
 class Grammar:

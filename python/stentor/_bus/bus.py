@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from stentor._machine.stamping import MessageOptions
     from stentor._mechanisms.handlers import Handler
     from stentor._mechanisms.subscriptions import Route
-    from stentor._native import DialectLike
+    from stentor._values.dialects import DialectLike
     from stentor._values.messages import Message
     from stentor._values.options import SubscriptionKeywords
 
@@ -256,6 +256,7 @@ class Bus:
     def _close(self) -> None:
         """Write down what is left; nothing runs any more."""
         self._state = "closed"
+        self._publishing.close()
         for receiving in self._members.values():
             receiving.end(closed=False)
             self._dispatcher.abandon_waiting(receiving.recipient)

@@ -15,7 +15,7 @@ from stentor._values import checks
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from stentor._native import DialectLike
+    from stentor._values.dialects import DialectLike
 
 logger: Final = logging.getLogger("stentor")
 

@@ -14,7 +14,7 @@ from stentor._values.patterns import Pattern
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stentor._native import DialectLike
+    from stentor._values.dialects import DialectLike
     from stentor._values.messages import Message
     from stentor._values.options import DeliveryMode
 

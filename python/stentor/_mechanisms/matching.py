@@ -17,7 +17,8 @@ from stentor._native import Index
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from stentor._native import DialectLike, Explanation
+    from stentor._native import Explanation
+    from stentor._values.dialects import DialectLike
 
 V = TypeVar("V")
 

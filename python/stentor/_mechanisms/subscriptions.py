@@ -11,9 +11,9 @@ from stentor._values.patterns import Pattern
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stentor._mechanisms.recipients import Recipient
     from stentor._mechanisms.matching import MatchStatistics
-    from stentor._native import DialectLike
+    from stentor._mechanisms.recipients import Recipient
+    from stentor._values.dialects import DialectLike
     from stentor._values.options import DeliveryMode, SubscriptionOptions
 
 RESERVED: Final = "_stentor"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import enum
-from typing import final
+from typing import TYPE_CHECKING, TypeAlias, final
+
+if TYPE_CHECKING:
+    from stentor._native import Grammar
 
 
 @final
@@ -31,3 +34,7 @@ class Dialect(enum.Enum):
     """A topic exchange of RabbitMQ: `.`, `*`, `#` anywhere for any number of words, empty words."""
     REDIS = "redis"
     """PSUBSCRIBE of Redis: one glob over the bytes of the whole name, no segments."""
+
+
+DialectLike: TypeAlias = "Dialect | str | Grammar"
+"""What `dialect=` takes: a member, its value, or a grammar."""
