@@ -24,6 +24,7 @@ from stentor._mechanisms.dead_letters import DeadLetterStatistics as DeadLetterS
 from stentor._mechanisms.deliveries import Delivery as Delivery
 from stentor._mechanisms.matching import Matcher as Matcher
 from stentor._mechanisms.matching import MatchStatistics as MatchStatistics
+from stentor._mechanisms.retained import RetainedStatistics as RetainedStatistics
 from stentor._mechanisms.statistics import AgentStatistics as AgentStatistics
 from stentor._mechanisms.statistics import BusStatistics as BusStatistics
 from stentor._mechanisms.statistics import LatencyStatistics as LatencyStatistics
