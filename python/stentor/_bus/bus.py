@@ -83,7 +83,8 @@ class Bus:
             msg = f"name must not begin with {RESERVED!r}, which is reserved, but is {name!r}"
             raise ValueError(msg)
         arity = 1 if handler is None else check_handler(handler)
-        slots = 0 if handler is None else checks.whole("concurrency", concurrency, least=1)
+        checks.whole("concurrency", concurrency, least=1)
+        slots = 0 if handler is None else concurrency
         recipient = Recipient(name, handler, copy_context(), wants_delivery=arity > 1, slots=slots)
         return Agent(self._admit(recipient), self._table, self._dismiss)
 

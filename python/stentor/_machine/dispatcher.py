@@ -141,8 +141,8 @@ class Dispatcher:
         """Write down, and log, that the handler of `delivery` failed for good."""
         recipient = recipient_of(delivery)
         recipient.dead += 1
-        _log_failure(delivery, error)
         self._stop(delivery, recipient, error)
+        _log_failure(delivery, error)
 
     def abandon(self, delivery: Delivery) -> None:
         """Write down that the handler of `delivery` was cancelled from outside, so that it neither ended nor failed."""
@@ -215,7 +215,11 @@ def _first_step(
 ) -> tuple[Coroutine[Any, Any, object], object]:
     """Call the handler and run it until it suspends; StopIteration says that it ended before it did."""
     current_delivery.set(delivery)
-    awaitable = handler(delivery.message, delivery) if wants_delivery else handler(delivery.message)
+    try:
+        awaitable = handler(delivery.message, delivery) if wants_delivery else handler(delivery.message)
+    except StopIteration as error:
+        msg = "the handler raised StopIteration"
+        raise RuntimeError(msg) from error
     coroutine = as_coroutine(awaitable)
     return coroutine, coroutine.send(None)
 

@@ -38,14 +38,15 @@ def check_handler(handler: object) -> int:
 
 def _arity(handler: Callable[..., object]) -> int:
     parameters = list(inspect.signature(handler).parameters.values())
-    if any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters):
-        return 2
+    variadic = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters)
     positional = [p for p in parameters if p.kind in _POSITIONAL]
     required = [p for p in positional if p.default is inspect.Parameter.empty]
     keywords = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
-    if not positional or len(required) > 2 or keywords:  # noqa: PLR2004
+    if not (positional or variadic) or len(required) > 2 or keywords:  # noqa: PLR2004
         msg = f"handler must take (message) or (message, delivery), not {name_of(handler)}{inspect.signature(handler)}"
         raise TypeError(msg)
+    if variadic:
+        return 2
     if len(required) == 2:  # noqa: PLR2004
         return 2
     return 2 if len(positional) > 1 and positional[1].name == "delivery" else 1

@@ -20,7 +20,7 @@ def is_async(function: Callable[..., object]) -> bool:
     """
     while isinstance(function, functools.partial):
         function = function.func
-    candidates = (function, inspect.unwrap(function), getattr(function, "__call__", None))  # noqa: B004
+    candidates = (function, inspect.unwrap(function), getattr(type(function), "__call__", None))  # noqa: B004
     return any(map(inspect.iscoroutinefunction, candidates))
 
 

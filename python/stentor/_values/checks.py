@@ -54,7 +54,7 @@ def seconds(name: str, value: object, *, zero: bool = False, infinite: bool = Fa
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         msg = f"{name} must be a number of seconds, not {type(value).__name__}"
         raise TypeError(msg)
-    number = float(value)
+    number = _float(value)
     bound = ">= 0" if zero else "> 0"
     if math.isnan(number) or number < 0 or (number == 0 and not zero):
         msg = f"{name} must be {bound} seconds, not {value!r}"
@@ -63,6 +63,14 @@ def seconds(name: str, value: object, *, zero: bool = False, infinite: bool = Fa
         msg = f"{name} must be a finite number of seconds, not {value!r}"
         raise ValueError(msg)
     return number
+
+
+def _float(value: float) -> float:
+    """Return `value` as a float, infinite where it is an integer too large for one."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def member(name: str, value: object, kind: type[_E]) -> _E:
