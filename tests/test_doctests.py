@@ -6,7 +6,6 @@ import ast
 import doctest
 import importlib
 import io
-import pkgutil
 from pathlib import Path
 
 import pytest
@@ -15,40 +14,60 @@ import stentor
 
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+PACKAGE = Path(stentor.__path__[0])
+STUB = PACKAGE / "_native.pyi"
 
 
-def module_examples() -> list[doctest.DocTest]:
-    """The examples of every module; what `stentor` re-exports is found there, under its public name."""
-    names = ["stentor", *(module.name for module in pkgutil.walk_packages(stentor.__path__, "stentor."))]
-    finder = doctest.DocTestFinder()
-    found = [finder.find(importlib.import_module(name), name, extraglobs={"stentor": stentor}) for name in names]
-    return [test for tests in found for test in tests if test.examples]
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(("stentor", *(part for part in parts if part != "__init__")))
+
+
+MODULES = [module_name(path) for path in sorted(PACKAGE.rglob("*.py"))]
+
+
+def module_examples(name: str) -> list[doctest.DocTest]:
+    """The examples of a module; what `stentor` re-exports is found there, under its public name."""
+    found = doctest.DocTestFinder().find(importlib.import_module(name), name, extraglobs={"stentor": stentor})
+    return [test for test in found if test.examples]
 
 
 def stub_examples() -> list[doctest.DocTest]:
     """The examples of the docstrings in the stub of the native module."""
-    path = Path(stentor.__path__[0]) / "_native.pyi"
-    parser = doctest.DocTestParser()
     found: list[doctest.DocTest] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(STUB.read_text(encoding="utf-8"))):
         text = ast.get_docstring(node) if isinstance(node, DOCUMENTED) else None
         if text is not None and ">>>" in text:
             line = getattr(node, "lineno", 1)
-            name = f"_native.pyi:{line} {getattr(node, 'name', '')}"
-            found.append(parser.get_doctest(text, {"stentor": stentor}, name, str(path), line))
+            name = getattr(node, "name", "_native")
+            found.append(doctest.DocTestParser().get_doctest(text, {"stentor": stentor}, name, str(STUB), line))
     return found
 
 
-EXAMPLES = [*module_examples(), *stub_examples()]
-
-
-@pytest.mark.parametrize("test", EXAMPLES, ids=lambda test: test.name)
-def test_the_example_runs(test: doctest.DocTest) -> None:
+def failures(examples: list[doctest.DocTest]) -> str:
+    """What the examples that fail have to say; nothing if all is well."""
     said = io.StringIO()
-    results = doctest.DocTestRunner(optionflags=OPTIONS).run(test, out=said.write)
-    assert results.failed == 0, said.getvalue()
+    for example in examples:
+        doctest.DocTestRunner(verbose=False, optionflags=OPTIONS).run(example, out=said.write)
+    return said.getvalue()
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_of_the_module_run(name: str) -> None:
+    assert failures(module_examples(name)) == ""
+
+
+def test_the_examples_of_the_stub_run() -> None:
+    examples = stub_examples()
+    assert examples
+    assert failures(examples) == ""
+
+
+def test_the_examples_of_the_public_names_are_found() -> None:
+    names = {example.name for example in module_examples("stentor")}
+    assert {"stentor.Matcher", "stentor.Pattern", "stentor.open_bus", "stentor.validate_topic"} <= names
 
 
 def test_an_example_that_is_wrong_fails() -> None:
     wrong = doctest.DocTestParser().get_doctest(">>> 1 + 1\n3\n", {}, "wrong", None, None)
-    assert doctest.DocTestRunner(verbose=False).run(wrong, out=io.StringIO().write).failed == 1
+    assert "Expected:\n    3\nGot:\n    2" in failures([wrong])
