@@ -6,24 +6,15 @@ import ast
 import doctest
 import importlib
 import io
-from pathlib import Path
 
 import pytest
 
 import stentor
+from tests.package import MODULES, PACKAGE
 
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-PACKAGE = Path(stentor.__path__[0])
 STUB = PACKAGE / "_native.pyi"
-
-
-def module_name(path: Path) -> str:
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
-    return ".".join(("stentor", *(part for part in parts if part != "__init__")))
-
-
-MODULES = [module_name(path) for path in sorted(PACKAGE.rglob("*.py"))]
 
 
 def module_examples(name: str) -> list[doctest.DocTest]:

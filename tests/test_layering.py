@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import ast
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-import stentor
+from tests.package import MODULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +22,6 @@ INPUT_OUTPUT = {"asyncio", "io", "os", "pathlib", "select", "socket", "sqlite3",
 
 COMMAND_LINE = {"stentor.__main__": "stentor._cli"}
 """Python wants `__main__` to be a module of its own; it is the door of the command line's folder."""
-
-PACKAGE = Path(stentor.__path__[0])
 
 
 def floor_of(module: str) -> int:
@@ -93,22 +90,13 @@ def faults(module: str, source: str) -> list[str]:
     return found
 
 
-def modules() -> dict[str, str]:
-    """Every module of the package and its source."""
-    found: dict[str, str] = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
-        parts = path.relative_to(PACKAGE).with_suffix("").parts
-        name = ".".join(("stentor", *(part for part in parts if part != "__init__")))
-        found[name] = path.read_text(encoding="utf-8")
-    return found
-
-
 def test_every_import_goes_downwards() -> None:
-    assert [fault for module, source in modules().items() for fault in faults(module, source)] == []
+    sources = {module: path.read_text(encoding="utf-8") for module, path in MODULES.items()}
+    assert [fault for module, source in sources.items() for fault in faults(module, source)] == []
 
 
 def test_every_floor_is_read() -> None:
-    assert {floor_of(module) for module in modules()} == {1, 2, 3, 4, EXTENSION}
+    assert {floor_of(module) for module in MODULES} == {1, 2, 3, 4, EXTENSION}
 
 
 @pytest.mark.parametrize(

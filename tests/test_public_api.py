@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from pathlib import Path
 
 import pytest
 
 import stentor
+from tests.package import MODULES, ROOT
 
 NAMES = {name: value for name, value in vars(stentor).items() if not name.startswith("_")}
 PUBLIC = {name: value for name, value in NAMES.items() if not inspect.ismodule(value)}
@@ -41,7 +41,7 @@ def test_a_public_method_is_documented(name: str) -> None:
 
 
 def test_the_page_of_the_api_shows_every_public_name() -> None:
-    page = (Path(__file__).parent.parent / "docs" / "api.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     shown = re.findall(r"^\.\. auto(?:class|exception|function):: (\w+)$", page, re.MULTILINE)
     assert sorted(shown) == CALLABLE
 
@@ -65,7 +65,7 @@ def undocumented_fields(source: str) -> list[str]:
 
 
 def test_every_field_of_a_public_class_is_documented() -> None:
-    sources = [path.read_text(encoding="utf-8") for path in Path(stentor.__path__[0]).rglob("*.py")]
+    sources = [path.read_text(encoding="utf-8") for path in MODULES.values()]
     assert [field for source in sources for field in undocumented_fields(source)] == []
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import importlib.metadata
 import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 import stentor
 from stentor import _native
-
-ROOT = Path(__file__).parent.parent
+from tests.package import ROOT
 
 
 def toml(path: str) -> dict[str, Any]:
