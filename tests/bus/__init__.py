@@ -1,0 +1,1 @@
+"""The bus, attacked: every promise of delivery has tests that would show it broken."""
