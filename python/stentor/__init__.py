@@ -24,6 +24,9 @@ from stentor._mechanisms.dead_letters import DeadLetterStatistics as DeadLetterS
 from stentor._mechanisms.deliveries import Delivery as Delivery
 from stentor._mechanisms.matching import Matcher as Matcher
 from stentor._mechanisms.matching import MatchStatistics as MatchStatistics
+from stentor._mechanisms.permissions import AgentPermissions as AgentPermissions
+from stentor._mechanisms.permissions import Permissions as Permissions
+from stentor._mechanisms.permissions import PermissionStatistics as PermissionStatistics
 from stentor._mechanisms.retained import RetainedStatistics as RetainedStatistics
 from stentor._mechanisms.statistics import AgentStatistics as AgentStatistics
 from stentor._mechanisms.statistics import BusStatistics as BusStatistics
@@ -40,6 +43,7 @@ from stentor._values.errors import InvalidTopicError as InvalidTopicError
 from stentor._values.errors import LimitError as LimitError
 from stentor._values.errors import MailboxFullError as MailboxFullError
 from stentor._values.errors import NotSettledError as NotSettledError
+from stentor._values.errors import PermissionDeniedError as PermissionDeniedError
 from stentor._values.filters import MessageFilter as MessageFilter
 from stentor._values.messages import AddressingMode as AddressingMode
 from stentor._values.messages import Message as Message

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, final
+from typing import ClassVar, Literal, final
 
 SHOWN = 200
 """Code points of a refused text that an error's message shows; `.text` holds all of it."""
@@ -146,3 +146,28 @@ class AlreadyRegisteredError(ValueError):
     def __str__(self) -> str:
         """Name the agent."""
         return f"name must be unused, but {self.name!r} is registered already"
+
+
+@final
+class PermissionDeniedError(Exception):
+    """The policy does not allow it; nothing was published, and nobody subscribed.
+
+    Attributes:
+        agent: Who asked, or None for a publisher without a name or a feed without an agent.
+        action: What was asked: `"publish"` (also to send and to broadcast) or `"subscribe"`.
+        text: The topic, the name of the agent sent to, or the pattern.
+        reason: Why not, in words.
+    """
+
+    def __init__(self, agent: str | None, action: Literal["publish", "subscribe"], text: str, reason: str) -> None:
+        """Name who, what and why."""
+        super().__init__(agent, action, text, reason)
+        self.agent = agent
+        self.action = action
+        self.text = text
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Name who, what and why."""
+        who = "someone without a name" if self.agent is None else f"agent {self.agent!r}"
+        return f"{who} may not {self.action} to {self.text!r}: {self.reason}"
