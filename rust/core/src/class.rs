@@ -44,6 +44,12 @@ impl Class {
         self.set.ranges()
     }
 
+    /// The ranges that toggle membership: those named, and everything if they are what is left out.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (char, char)> + '_ {
+        let everything = self.negated.then_some(('\0', char::MAX));
+        self.ranges().iter().copied().chain(everything)
+    }
+
     /// Writes the class in its shortest form.
     pub(crate) fn write(&self, text: &mut String) {
         text.push_str(if self.negated { "[!" } else { "[" });

@@ -1,10 +1,6 @@
 //! Globs inside one segment, over code points.
-//!
-//! A glob is cut at its runs (`*`) into pieces of fixed length. The first piece stands at the start,
-//! the last at the end, and each piece between them is taken at its leftmost place: with nothing
-//! but fixed-length pieces between runs the leftmost choice leaves the most room for the rest, so
-//! nothing is ever tried twice (the argument of every glob matcher since Krauss, 2008).
 use crate::class::Class;
+use crate::pieces::{Piece, SymbolSet, find_end, fit, tries};
 
 /// What one code point of a segment is compared with, or a run of any.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -33,7 +29,7 @@ impl Atom {
 
 /// Atoms without a run, as text where all are characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Piece {
+enum Part {
     Text(Box<str>),
     Atoms(Box<[Atom]>),
 }
@@ -52,19 +48,19 @@ enum Piece {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Glob {
     atoms: Box<[Atom]>,
-    pieces: Box<[Piece]>,
+    parts: Box<[Part]>,
 }
 
 impl Glob {
     /// A glob of atoms whose runs are already in order.
     pub(crate) fn new(atoms: Vec<Atom>) -> Self {
-        let pieces = atoms
+        let parts = atoms
             .split(|atom| *atom == Atom::Run)
-            .map(Piece::new)
+            .map(Part::new)
             .collect();
         Self {
             atoms: atoms.into(),
-            pieces,
+            parts,
         }
     }
 
@@ -74,24 +70,11 @@ impl Glob {
         &self.atoms
     }
 
-    /// Whether the whole segment matches. Linear for pieces of text; for others at most the
-    /// product of both lengths. Does not recurse.
+    /// Whether the whole segment matches. Linear where runs stand between text; with `?` or classes
+    /// there, at most the product of both lengths divided by 64. Does not recurse.
     #[must_use]
     pub fn matches(&self, segment: &str) -> bool {
-        self.rest_after_pieces(segment).is_some()
-    }
-
-    fn rest_after_pieces(&self, segment: &str) -> Option<()> {
-        let (first, others) = self.pieces.split_first()?;
-        let mut rest = first.strip_start(segment)?;
-        let Some((last, middle)) = others.split_last() else {
-            return rest.is_empty().then_some(());
-        };
-        rest = last.strip_end(rest)?;
-        for piece in middle {
-            rest = piece.skip_past(rest)?;
-        }
-        Some(())
+        fit(&self.parts, segment)
     }
 
     /// The text that every matching segment starts with; may be empty.
@@ -129,11 +112,30 @@ impl Atom {
     }
 }
 
-impl Piece {
+impl SymbolSet<char> for Atom {
+    fn toggles(&self, symbols: &[char], mut toggle: impl FnMut(usize)) {
+        let mut between = |low: char, high: char| {
+            toggle(symbols.partition_point(|&c| c < low));
+            toggle(symbols.partition_point(|&c| c <= high));
+        };
+        match self {
+            Self::Char(c) => between(*c, *c),
+            Self::Any => between('\0', char::MAX),
+            Self::Class(class) => class.members().for_each(|(low, high)| between(low, high)),
+            Self::Run => {}
+        }
+    }
+}
+
+impl Part {
     fn new(atoms: &[Atom]) -> Self {
         let text: Option<String> = atoms.iter().map(Atom::character).collect();
         text.map_or_else(|| Self::Atoms(atoms.into()), |text| Self::Text(text.into()))
     }
+}
+
+impl Piece for Part {
+    type Text = str;
 
     fn strip_start<'t>(&self, text: &'t str) -> Option<&'t str> {
         let atoms = match self {
@@ -158,12 +160,30 @@ impl Piece {
         matched.then_some(rest.as_str())
     }
 
-    /// What follows the leftmost place where the piece matches.
     fn skip_past<'t>(&self, text: &'t str) -> Option<&'t str> {
-        if let Self::Text(piece) = self {
-            return text.find(&**piece).map(|at| &text[at + piece.len()..]);
+        let atoms = match self {
+            Self::Text(piece) => return text.find(&**piece).map(|at| &text[at + piece.len()..]),
+            Self::Atoms(atoms) => atoms,
+        };
+        let tries = tries(atoms.len(), text.len());
+        let mut places = text.char_indices().map(|(at, _)| &text[at..]);
+        if let Some(rest) = places
+            .by_ref()
+            .take(tries)
+            .find_map(|text| self.strip_start(text))
+        {
+            return Some(rest);
         }
-        text.char_indices()
-            .find_map(|(at, _)| self.strip_start(&text[at..]))
+        let rest = places.next()?;
+        let end = find_end(atoms, &rest.chars().collect::<Vec<_>>())?;
+        Some(
+            rest.char_indices()
+                .nth(end)
+                .map_or("", |(at, _)| &rest[at..]),
+        )
+    }
+
+    fn is_empty(text: &str) -> bool {
+        text.is_empty()
     }
 }

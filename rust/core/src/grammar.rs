@@ -7,7 +7,8 @@ use std::hash::{Hash, Hasher};
 
 use crate::charset::CharSet;
 use crate::error::GrammarError;
-use crate::rules::{GLOB_CHARACTERS, Limits, Rules, WildcardText};
+use crate::rules::{Limits, Rules, WildcardText};
+use crate::scan::{ByteKinds, Segments};
 
 /// How a grammar reads a text: by segments, or as one run of bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -33,8 +34,7 @@ type Dialect = (&'static str, fn() -> Grammar);
 pub struct Grammar {
     kind: Kind,
     limits: Limits,
-    /// Per byte, whether a segment that holds it must be looked at character by character.
-    notable: Box<[bool; 256]>,
+    bytes: ByteKinds,
 }
 
 impl fmt::Debug for Grammar {
@@ -42,7 +42,7 @@ impl fmt::Debug for Grammar {
         let Self {
             kind,
             limits,
-            notable: _,
+            bytes: _,
         } = self;
         f.debug_struct("Grammar")
             .field("kind", kind)
@@ -86,11 +86,10 @@ impl Grammar {
     }
 
     fn of_rules(rules: Rules, limits: Limits) -> Self {
-        let notable = notable_bytes(&rules);
         Self {
+            bytes: ByteKinds::new(&rules),
             kind: Kind::Segments(Box::new(rules)),
             limits,
-            notable,
         }
     }
 
@@ -166,7 +165,7 @@ impl Grammar {
         Self {
             kind: Kind::Bytes,
             limits,
-            notable: Box::new([false; 256]),
+            bytes: ByteKinds::without_segments(),
         }
     }
 
@@ -218,16 +217,18 @@ impl Grammar {
     /// The segments of a valid topic, in order; the empty topic of `amqp` has none, and a topic of
     /// `redis` is one segment.
     pub fn segments<'t>(&self, topic: &'t str) -> impl Iterator<Item = &'t str> + use<'t> {
-        let separator = self.rules().map(|rules| rules.separator);
-        let none = topic.is_empty() && self.rules().is_some_and(|rules| rules.empty_topic);
-        topic
-            .split(move |c| Some(c) == separator)
-            .take(if none { 0 } else { usize::MAX })
+        let is_nothing = topic.is_empty() && self.rules().is_some_and(|rules| rules.empty_topic);
+        let segments = if is_nothing {
+            Segments::none()
+        } else {
+            self.bytes.split(topic)
+        };
+        segments.map(|(_, segment)| segment)
     }
 
-    /// Whether no character of this segment needs a closer look.
-    pub(crate) fn is_plain(&self, segment: &str) -> bool {
-        !segment.bytes().any(|byte| self.notable[usize::from(byte)])
+    /// What the bytes of its texts can be.
+    pub(crate) fn bytes(&self) -> &ByteKinds {
+        &self.bytes
     }
 }
 
@@ -240,18 +241,4 @@ fn disallowed_in_mqtt() -> CharSet {
         at(0xfffe).zip(at(0xffff))
     };
     CharSet::new(controls.into_iter().chain((0..=16).filter_map(last_two)))
-}
-
-/// First bytes of everything that can be a wildcard, a glob or forbidden.
-fn notable_bytes(rules: &Rules) -> Box<[bool; 256]> {
-    let first_byte = |c: char| usize::from(c.encode_utf8(&mut [0; 4]).as_bytes()[0]);
-    let mut notable = Box::new([false; 256]);
-    for &(low, high) in rules.forbidden.ranges() {
-        notable[first_byte(low)..=first_byte(high)].fill(true);
-    }
-    let globs = if rules.globs { GLOB_CHARACTERS } else { "" };
-    for text in [globs, &rules.single[..], &rules.multi[..]] {
-        text.chars().for_each(|c| notable[first_byte(c)] = true);
-    }
-    notable
 }

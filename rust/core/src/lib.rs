@@ -16,9 +16,11 @@ mod index;
 pub mod oracle;
 mod parse;
 mod pattern;
+mod pieces;
 mod redis;
 mod relation;
 mod rules;
+mod scan;
 mod topic;
 
 pub use charset::CharSet;
@@ -26,8 +28,10 @@ pub use class::Class;
 pub use error::{GrammarError, PatternError, RelationError, TopicError};
 pub use glob::{Atom, Glob};
 pub use grammar::Grammar;
+#[cfg(any(test, feature = "oracle"))]
+pub use index::NaiveIndex;
 pub use index::{
-    Explanation, Index, IndexStatistics, Structure, SubscriptionId, UnknownSubscription,
+    AddError, Explanation, Index, IndexStatistics, Structure, SubscriptionId, UnknownSubscription,
 };
 pub use pattern::{Element, Pattern};
 pub use redis::{ByteAtom, ByteSet, RedisGlob};

@@ -18,16 +18,23 @@ pub(crate) fn parse_elements(
     if text.is_empty() {
         return rules.empty_text_flaw().map_or_else(|| Ok(Vec::new()), Err);
     }
+    let scan = grammar.bytes().scan(text);
+    let elements = Vec::with_capacity(scan.separators + 1 + rules.multi_min);
     let mut parser = Parser {
         grammar,
         rules,
-        elements: Vec::new(),
+        elements,
         multis: 0,
     };
     if rules.global.as_deref() == Some(text) {
         parser.push_multi();
+    } else if !scan.is_notable && grammar.accepts_segments(rules, &scan) {
+        let literals = grammar.bytes().split(text);
+        parser
+            .elements
+            .extend(literals.map(|(_, segment)| Element::Literal(segment.into())));
     } else {
-        for (index, (at, segment)) in rules.located(text).enumerate() {
+        for (index, (at, segment)) in grammar.bytes().split(text).enumerate() {
             let is_last = at + segment.len() == text.len();
             let read = parser.read_segment(index, segment, is_last);
             read.map_err(|(byte, reason)| (at + byte, reason))?;
@@ -53,7 +60,7 @@ impl Parser<'_> {
             self.push_multi();
         } else if segment == &*self.rules.single {
             self.push(Element::Single);
-        } else if self.grammar.is_plain(segment) {
+        } else if self.grammar.bytes().is_plain(segment) {
             if segment.is_empty() && !self.rules.empty_segments {
                 return Err((0, Reason::EmptySegment));
             }

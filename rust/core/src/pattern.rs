@@ -7,7 +7,6 @@ use crate::glob::Glob;
 use crate::grammar::Grammar;
 use crate::parse::parse_elements;
 use crate::redis::RedisGlob;
-use crate::rules::Rules;
 
 /// What one segment of a topic is compared with, or a run of any.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -116,10 +115,15 @@ impl Pattern {
     /// The one topic it matches, if it has no wildcard.
     #[must_use]
     pub fn exact(&self) -> Option<Cow<'_, str>> {
-        match (&self.body, self.grammar.rules()) {
-            (Body::Segments(elements), Some(rules)) => exact_topic(elements, rules, &self.text),
-            (Body::Bytes(glob), _) => glob.exact().map(Cow::Owned),
-            (Body::Segments(_), None) => None,
+        match &self.body {
+            Body::Segments(elements) => {
+                let literal = |element: &Element| matches!(element, Element::Literal(_));
+                elements
+                    .iter()
+                    .all(literal)
+                    .then_some(Cow::Borrowed(&*self.text))
+            }
+            Body::Bytes(glob) => glob.exact().map(Cow::Owned),
         }
     }
 
@@ -164,23 +168,6 @@ impl Pattern {
             _ => Cow::Borrowed(&self.text),
         }
     }
-}
-
-fn exact_topic<'p>(elements: &[Element], rules: &Rules, text: &'p str) -> Option<Cow<'p, str>> {
-    let mut literals = Vec::with_capacity(elements.len());
-    for element in elements {
-        let Element::Literal(literal) = element else {
-            return None;
-        };
-        literals.push(&**literal);
-    }
-    let mut buffer = [0; 4];
-    let topic = literals.join(&*rules.separator.encode_utf8(&mut buffer));
-    Some(if topic == *text {
-        Cow::Borrowed(text)
-    } else {
-        Cow::Owned(topic)
-    })
 }
 
 /// Compares element by element; after a mismatch, the last multi wildcard takes one segment more.

@@ -2,6 +2,7 @@
 use crate::error::{Flaw, Reason, TopicError};
 use crate::grammar::Grammar;
 use crate::rules::{GLOB_CHARACTERS, Rules, WildcardText};
+use crate::scan::Scan;
 
 impl Grammar {
     /// Whether a text is a topic of this grammar. One pass over its bytes where it is.
@@ -20,8 +21,12 @@ impl Grammar {
             if text.is_empty() {
                 return rules.empty_text_flaw();
             }
-            rules
-                .located(text)
+            let scan = self.bytes().scan(text);
+            if !scan.is_notable && self.accepts_segments(rules, &scan) {
+                return None;
+            }
+            self.bytes()
+                .split(text)
                 .enumerate()
                 .find_map(|(index, (at, segment))| {
                     self.find_excess_segment(index)
@@ -31,11 +36,16 @@ impl Grammar {
         })
     }
 
+    /// Whether the number of segments and their emptiness are no flaw of a text.
+    pub(crate) fn accepts_segments(&self, rules: &Rules, scan: &Scan) -> bool {
+        scan.separators < self.limits().max_segments && (rules.empty_segments || !scan.has_empty)
+    }
+
     fn find_segment_flaw(&self, rules: &Rules, segment: &str) -> Option<Flaw> {
         if segment.is_empty() {
             return (!rules.empty_segments).then_some((0, Reason::EmptySegment));
         }
-        if self.is_plain(segment) {
+        if self.bytes().is_plain(segment) {
             return None;
         }
         segment.char_indices().find_map(|(at, c)| {
@@ -79,19 +89,6 @@ impl Grammar {
 }
 
 impl Rules {
-    /// The segments with the byte where each begins.
-    pub(crate) fn located<'t>(
-        &self,
-        text: &'t str,
-    ) -> impl Iterator<Item = (usize, &'t str)> + use<'t> {
-        let mut at = 0;
-        text.split(self.separator).map(move |segment| {
-            let start = at;
-            at += segment.len() + 1;
-            (start, segment)
-        })
-    }
-
     /// What is wrong with the empty text, if anything is.
     pub(crate) fn empty_text_flaw(&self) -> Option<Flaw> {
         match (self.empty_topic, self.empty_segments) {

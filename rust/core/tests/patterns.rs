@@ -174,3 +174,36 @@ fn an_exact_pattern_matches_its_topic_alone() {
         }
     }
 }
+
+#[test]
+fn long_pieces_with_wildcards_are_found_where_the_oracle_finds_them() {
+    let atoms = ["a", "b", "?", "[ab]", "[!a]", "[!b]", "[a-é]", "é"];
+    let redis_atoms = ["a", "b", "?", "[ab]", "[^a]", "[^b]", "[a-é]", "é"];
+    for (grammar, atoms) in [(Grammar::mailbox(), atoms), (Grammar::redis(), redis_atoms)] {
+        let grammar = Arc::new(grammar);
+        let mut samples = Samples::new(&grammar, 6);
+        let mut matched = 0;
+        for _ in 0..CASES / 10 {
+            let most = 17 + samples.below(120);
+            let kinds = 1 + samples.below(8);
+            let piece: String = (0..most).map(|_| atoms[samples.below(kinds)]).collect();
+            let letters = ["a", "a", "a", "b", "é"];
+            let topic: String = (0..300)
+                .map(|_| letters[samples.below(2 + kinds.min(3))])
+                .collect();
+            // Now and then the piece as it is found, so that there is a match.
+            let text = format!("a*{piece}*");
+            let hit = piece
+                .chars()
+                .filter(|c| "abé".contains(*c))
+                .collect::<String>();
+            for topic in [topic.clone(), format!("a{topic}{hit}{topic}")] {
+                let said = oracle::matches(&text, &topic, &grammar);
+                let pattern = Pattern::parse(&text, &grammar).expect("it is valid");
+                assert_eq!(pattern.matches(&topic), Ok(said), "{text:?} and {topic:?}");
+                matched += usize::from(said);
+            }
+        }
+        assert!(matched > CASES / 50, "only {matched} match");
+    }
+}

@@ -126,7 +126,9 @@ impl Samples {
                 0 => glob.push('*'),
                 1 => glob.push('?'),
                 2 => {
-                    glob.push_str(self.pick(&["[ab]", "[!a]", "[a-c]", "[!b-z]", "[é-ü]", "[,-.]"]));
+                    glob.push_str(
+                        self.pick(&["[ab]", "[!a]", "[a-c]", "[!b-z]", "[é-ü]", "[,-.]"]),
+                    );
                 }
                 3 => glob.extend(['*', c]),
                 _ => glob.push(c),
