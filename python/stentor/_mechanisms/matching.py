@@ -34,13 +34,15 @@ class MatchStatistics:
     subscriptions: int
     """Subscriptions added and not removed."""
     patterns: int
-    """Different patterns among them."""
+    """Different patterns among them; two that differ only in runs of wildcards are one."""
     nodes: int
     """Nodes of the trie, which holds the patterns that no faster structure takes."""
     shapes: int
     """Shapes of wildcard patterns that are probed by hash."""
     symbols: int
     """Different segment texts in the trie."""
+    prefixes: int
+    """Different literal prefixes of patterns without segments."""
     bytes: int
     """Bytes that the native index owns."""
     cached: int
@@ -203,6 +205,7 @@ class MatchTable(Generic[V]):
                 nodes=native.nodes,
                 shapes=native.shapes,
                 symbols=native.symbols,
+                prefixes=native.prefixes,
                 bytes=native.bytes,
                 cached=len(self._cache),
                 hits=None if lookups is None else lookups - self._misses,

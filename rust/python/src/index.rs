@@ -7,7 +7,7 @@ use pyo3::types::PyTuple;
 use stentor_core as core;
 
 use crate::dialects::grammar_of;
-use crate::errors::{map_error, pattern_text, topic_text};
+use crate::errors::{LimitError, map_error, pattern_text, topic_text};
 
 /// The subscription index: which subscriptions match a topic.
 #[pyclass(module = "stentor", frozen)]
@@ -15,54 +15,64 @@ pub(crate) struct Index {
     inner: Mutex<core::Index>,
 }
 
-/// What an index holds.
-#[pyclass(module = "stentor", frozen, get_all, eq)]
+/// What an index holds; counts unless said otherwise.
+#[pyclass(module = "stentor._native", frozen, get_all, eq)]
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct IndexStatistics {
+    /// Subscriptions added and not removed.
     subscriptions: usize,
+    /// Different patterns among them; two that differ only in runs of wildcards are one.
     patterns: usize,
+    /// Nodes of the trie, which holds the patterns that no faster structure takes.
     nodes: usize,
+    /// Shapes of wildcard patterns, found by hash.
     shapes: usize,
+    /// Different segment texts in the trie.
     symbols: usize,
+    /// Different literal prefixes of patterns without segments.
+    prefixes: usize,
+    /// Bytes that the index owns on the heap.
     bytes: usize,
 }
 
-/// One pattern that matches a topic, and through which structure it was found.
-#[pyclass(module = "stentor", frozen, get_all, eq)]
-#[derive(Clone, PartialEq, Eq)]
+/// One subscription that matches a topic, and why.
+#[pyclass(module = "stentor", frozen, get_all, eq, hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Explanation {
+    /// The subscription.
+    id: u64,
+    /// Its pattern, as it was given.
     pattern: String,
+    /// Through which structure it was found: `"exact"`, `"shape"`, `"trie"` or `"prefix"`.
     structure: &'static str,
-    subscriptions: Vec<u64>,
 }
 
 #[pymethods]
 impl Explanation {
-    fn __repr__(&self) -> String {
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let Self {
+            id,
             pattern,
             structure,
-            subscriptions,
         } = self;
-        format!(
-            "Explanation(pattern={pattern:?}, structure='{structure}', subscriptions={subscriptions:?})"
-        )
+        let pattern = pattern.as_str().into_pyobject(py)?.repr()?;
+        Ok(format!(
+            "Explanation(id={id}, pattern={pattern}, structure='{structure}')"
+        ))
     }
 }
 
 impl From<core::Explanation> for Explanation {
     fn from(explanation: core::Explanation) -> Self {
-        let structure = match explanation.structure {
-            core::Structure::Exact => "exact",
-            core::Structure::Shape => "shape",
-            core::Structure::Trie => "trie",
-            core::Structure::Prefix => "prefix",
-        };
-        let subscriptions = explanation.subscriptions.iter().map(|id| id.0).collect();
-        Self {
-            pattern: explanation.pattern.into(),
+        let core::Explanation {
+            id,
+            pattern,
             structure,
-            subscriptions,
+        } = explanation;
+        Self {
+            id: id.0,
+            pattern: pattern.into(),
+            structure: structure.name(),
         }
     }
 }
@@ -74,11 +84,23 @@ impl Index {
     }
 }
 
+/// The exception for a pattern that was not added.
+fn refused(error: core::AddError) -> PyErr {
+    match error {
+        core::AddError::Pattern(error) => map_error(error),
+        core::AddError::Full(_) => LimitError::new_err(error.to_string()),
+    }
+}
+
 fn unknown(error: core::UnknownSubscription) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 
 #[pymethods]
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "an argument is taken as it is extracted"
+)]
 impl Index {
     #[new]
     #[pyo3(signature = (dialect, *, reserved = None))]
@@ -96,7 +118,7 @@ impl Index {
     fn add(&self, pattern: &Bound<'_, PyAny>) -> PyResult<u64> {
         let text = pattern_text("pattern", pattern)?;
         let added = self.lock().add(text);
-        added.map(|id| id.0).map_err(map_error)
+        added.map(|id| id.0).map_err(refused)
     }
 
     /// Add a subscription to each of the patterns, or none at all, and return their ids.
@@ -111,7 +133,7 @@ impl Index {
         let added = self.lock().add_many(&texts);
         added
             .map(|ids| ids.iter().map(|id| id.0).collect())
-            .map_err(map_error)
+            .map_err(refused)
     }
 
     /// Remove the subscription with this id.
@@ -167,6 +189,7 @@ impl Index {
             nodes,
             shapes,
             symbols,
+            prefixes,
             bytes,
         } = self.lock().statistics();
         IndexStatistics {
@@ -175,6 +198,7 @@ impl Index {
             nodes,
             shapes,
             symbols,
+            prefixes,
             bytes,
         }
     }

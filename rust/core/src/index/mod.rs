@@ -1,94 +1,45 @@
 //! The index: which subscriptions match a topic.
+mod cut;
+mod entries;
+mod hash;
+mod hashed;
+mod lists;
+#[cfg(any(test, feature = "oracle"))]
+mod naive;
+mod parsed;
+mod prefixes;
+mod records;
+mod report;
+mod shapes;
 mod symbols;
+mod table;
 mod trie;
 mod walk;
 
 use std::collections::HashMap;
-use std::error::Error;
-use std::fmt;
 use std::sync::Arc;
 
-use crate::error::{PatternError, TopicError};
+use crate::error::TopicError;
 use crate::grammar::Grammar;
-use crate::pattern::Pattern;
+use crate::pattern::Element;
+use crate::redis::RedisGlob;
 
+pub use report::{
+    AddError, Explanation, IndexStatistics, Structure, SubscriptionId, UnknownSubscription,
+};
+
+#[cfg(any(test, feature = "oracle"))]
+pub use naive::NaiveIndex;
+
+use cut::Cut;
+use entries::{Entries, Left};
+use hash::Seeds;
+use hashed::{Hashed, Topic};
+use parsed::{Kind, Parsed};
+use prefixes::{MemberId, Prefixes};
+use records::{Home, Place};
 use trie::{NodeId, Trie};
 use walk::{First, Walk};
-
-/// The number of one subscription: ascends in the order of adding and is never given twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SubscriptionId(pub u64);
-
-/// The number given is of no subscription of this index, or no longer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnknownSubscription(pub SubscriptionId);
-
-impl fmt::Display for UnknownSubscription {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "id must be of a subscription that was added and not removed, not {}", self.0.0)
-    }
-}
-
-impl Error for UnknownSubscription {}
-
-/// The place of an entry: one pattern text with everyone who subscribed to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct EntryId(u32);
-
-#[derive(Clone, Copy, Debug)]
-enum Home {
-    Exact,
-    Trie(NodeId),
-    Scan,
-}
-
-#[derive(Debug)]
-struct Entry {
-    pattern: Pattern,
-    ids: Vec<SubscriptionId>,
-    home: Home,
-}
-
-/// What an index holds; counts unless said otherwise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct IndexStatistics {
-    /// Subscriptions added and not removed.
-    pub subscriptions: usize,
-    /// Different patterns among them.
-    pub patterns: usize,
-    /// Nodes of the trie.
-    pub nodes: usize,
-    /// Shapes of wildcard patterns that are probed.
-    pub shapes: usize,
-    /// Different segment texts in the trie.
-    pub symbols: usize,
-    /// Bytes owned on the heap, about.
-    pub bytes: usize,
-}
-
-/// Through which structure a pattern was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Structure {
-    /// The table of exact topics.
-    Exact,
-    /// The table of patterns of one shape.
-    Shape,
-    /// The trie.
-    Trie,
-    /// The patterns of one literal prefix.
-    Prefix,
-}
-
-/// One pattern that matches a topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explanation {
-    /// The pattern's text.
-    pub pattern: Box<str>,
-    /// Through which structure it was found.
-    pub structure: Structure,
-    /// Who subscribed to it, ascending.
-    pub subscriptions: Vec<SubscriptionId>,
-}
 
 /// Subscriptions by pattern, matched against topics.
 ///
@@ -108,31 +59,56 @@ pub struct Index {
     grammar: Arc<Grammar>,
     /// Topics under this first segment are matched only by patterns that spell it.
     reserved: Option<Box<str>>,
+    seeds: Seeds,
     next_id: u64,
-    entries: Vec<Option<Entry>>,
-    free: Vec<EntryId>,
-    exact: HashMap<Box<str>, EntryId>,
-    by_id: HashMap<SubscriptionId, EntryId>,
-    scanned: Vec<EntryId>,
-    trie: Trie<EntryId>,
+    entries: Entries,
+    hashed: Hashed,
+    trie: Trie,
+    prefixes: Prefixes,
+    /// Patterns as they were given, where they are not as their entries have them.
+    spellings: HashMap<SubscriptionId, Box<str>>,
+    buffers: Buffers,
+}
+
+/// What a match needs and need not allocate again.
+#[derive(Debug)]
+struct Buffers {
+    cut: Cut,
     walk: Walk,
+    found: Vec<Place>,
+}
+
+impl Buffers {
+    fn new(grammar: &Grammar) -> Self {
+        Self {
+            cut: Cut::new(grammar),
+            walk: Walk::default(),
+            found: Vec::new(),
+        }
+    }
 }
 
 impl Index {
     /// An empty index for topics and patterns of `grammar`.
+    ///
+    /// Topics whose first segment is `reserved` are matched only by patterns that spell it. Where a grammar has no
+    /// segments, those are the topics, and the patterns, that begin with the text of `reserved`.
     #[must_use]
     pub fn new(grammar: Arc<Grammar>, reserved: Option<&str>) -> Self {
+        let separator = grammar
+            .rules()
+            .and_then(|rules| u8::try_from(rules.separator).ok());
         Self {
+            buffers: Buffers::new(&grammar),
             grammar,
             reserved: reserved.map(Into::into),
+            seeds: Seeds::new(),
             next_id: 0,
-            entries: Vec::new(),
-            free: Vec::new(),
-            exact: HashMap::new(),
-            by_id: HashMap::new(),
-            scanned: Vec::new(),
+            entries: Entries::default(),
+            hashed: Hashed::new(separator.unwrap_or_default()),
             trie: Trie::default(),
-            walk: Walk::default(),
+            prefixes: Prefixes::default(),
+            spellings: HashMap::new(),
         }
     }
 
@@ -145,108 +121,210 @@ impl Index {
     /// The number of subscriptions.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.by_id.len()
+        self.entries.len()
     }
 
     /// Whether there is no subscription.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
+        self.len() == 0
     }
 
-    /// Adds one subscription to the pattern that `text` is.
+    /// Adds one subscription to the pattern that `text` is. O(length of the text) amortised.
     ///
     /// # Errors
     ///
-    /// [`PatternError`] if `text` is none of the index's grammar; nothing has changed then.
-    pub fn add(&mut self, text: &str) -> Result<SubscriptionId, PatternError> {
-        Ok(self.add_pattern(&Pattern::parse(text, &self.grammar)?))
+    /// [`AddError`] if `text` is no pattern of the index's grammar, or the index is full; nothing has changed then.
+    pub fn add(&mut self, text: &str) -> Result<SubscriptionId, AddError> {
+        let parsed = Parsed::new(text, &self.grammar)?;
+        self.check_room(1, parsed.key.len())?;
+        Ok(self.add_parsed(text, &parsed))
     }
 
     /// Adds one subscription to each pattern, or none at all.
     ///
     /// # Errors
     ///
-    /// [`PatternError`] for the first text that is no pattern; nothing has changed then.
-    pub fn add_many<T: AsRef<str>>(&mut self, texts: &[T]) -> Result<Vec<SubscriptionId>, PatternError> {
-        let parse = |text: &T| Pattern::parse(text.as_ref(), &self.grammar);
-        let patterns = texts.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
-        Ok(patterns.iter().map(|pattern| self.add_pattern(pattern)).collect())
+    /// [`AddError`] for the first text that is no pattern, or if the index is full; nothing has changed then.
+    pub fn add_many<T: AsRef<str>>(
+        &mut self,
+        texts: &[T],
+    ) -> Result<Vec<SubscriptionId>, AddError> {
+        let parse = |text: &T| Parsed::new(text.as_ref(), &self.grammar);
+        let parsed = texts.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+        self.check_room(
+            texts.len(),
+            parsed.iter().map(|parsed| parsed.key.len()).sum(),
+        )?;
+        self.entries.make_room(texts.len(), &self.seeds);
+        self.make_room(texts.len());
+        Ok(texts
+            .iter()
+            .zip(&parsed)
+            .map(|(text, parsed)| self.add_parsed(text.as_ref(), parsed))
+            .collect())
     }
 
-    fn add_pattern(&mut self, pattern: &Pattern) -> SubscriptionId {
+    fn check_room(&self, patterns: usize, bytes: usize) -> Result<(), AddError> {
+        if self.entries.records.has_room(patterns, bytes) {
+            Ok(())
+        } else {
+            Err(AddError::Full(bytes))
+        }
+    }
+
+    fn add_parsed(&mut self, text: &str, parsed: &Parsed) -> SubscriptionId {
         let id = SubscriptionId(self.next_id);
         self.next_id += 1;
-        let entry = self.find(pattern).unwrap_or_else(|| self.open_entry(pattern));
-        if let Some(entry) = self.entries[entry.0 as usize].as_mut() {
-            entry.ids.push(id);
+        match self.find_entry(parsed) {
+            Some(place) => self.entries.subscribe(place, id, &self.seeds),
+            None => self.open_entry(parsed, id),
         }
-        self.by_id.insert(id, entry);
+        if *parsed.key != *text {
+            self.spellings.insert(id, text.into());
+        }
         id
     }
 
-    fn find(&self, pattern: &Pattern) -> Option<EntryId> {
-        if let Some(topic) = pattern.exact() {
-            return self.exact.get(&*topic).copied();
-        }
-        if pattern.as_bytes_glob().is_none() {
-            return self.trie.node(self.trie.find(pattern.elements())?).entry;
-        }
-        self.scanned.iter().copied().find(|id| self.entry(*id).is_some_and(|entry| entry.pattern == *pattern))
-    }
-
-    fn entry(&self, id: EntryId) -> Option<&Entry> {
-        self.entries[id.0 as usize].as_ref()
-    }
-
-    fn open_entry(&mut self, pattern: &Pattern) -> EntryId {
-        let id = self.free.pop().unwrap_or_else(|| {
-            self.entries.push(None);
-            EntryId(u32::try_from(self.entries.len() - 1).expect("fewer than 2^32 patterns"))
-        });
-        let home = if let Some(topic) = pattern.exact() {
-            self.exact.insert(topic.into(), id);
-            Home::Exact
-        } else if pattern.as_bytes_glob().is_none() {
-            Home::Trie(self.trie.insert(pattern.elements(), id))
-        } else {
-            self.scanned.push(id);
-            Home::Scan
+    fn find_entry(&mut self, parsed: &Parsed) -> Option<Place> {
+        self.buffers.cut.cut(parsed.key.as_bytes(), &self.seeds);
+        let pattern = Topic {
+            text: parsed.key.as_bytes(),
+            cut: &self.buffers.cut,
         };
-        self.entries[id.0 as usize] = Some(Entry { pattern: pattern.clone(), ids: Vec::new(), home });
-        id
+        let find = |home| {
+            self.hashed
+                .find(home, pattern, &self.entries.records, &self.seeds)
+        };
+        match parsed.kind() {
+            Kind::Exact => find(Home::EXACT),
+            Kind::Prefix(_) => find(Home::PREFIX),
+            Kind::Trie(elements) => self.trie.find(elements, &self.seeds),
+            Kind::Shaped(elements) => {
+                let shaped = self.hashed.shape_of(elements).and_then(find);
+                shaped.or_else(|| self.trie.find(elements, &self.seeds))
+            }
+        }
     }
 
-    /// Removes one subscription.
+    /// Makes the entry of a pattern that has none.
+    fn open_entry(&mut self, parsed: &Parsed, id: SubscriptionId) {
+        let key = parsed.key.as_bytes();
+        match parsed.kind() {
+            Kind::Exact => drop(self.open_hashed(Home::EXACT, key, id)),
+            Kind::Prefix(glob) => self.open_prefix(glob, key, id),
+            Kind::Trie(elements) => self.open_path(elements, key, id),
+            Kind::Shaped(elements) => {
+                let rules = self.grammar.rules();
+                match rules.and_then(|rules| self.hashed.open_shape(elements, rules)) {
+                    Some(home) => drop(self.open_hashed(home, key, id)),
+                    None => self.open_path(elements, key, id),
+                }
+            }
+        }
+    }
+
+    fn open_hashed(&mut self, home: Home, text: &[u8], id: SubscriptionId) -> Place {
+        self.make_room(1);
+        self.buffers.cut.cut(home.pattern(text), &self.seeds);
+        let place = self.entries.open(home, text, id, &self.seeds);
+        self.hashed
+            .insert(home, &self.buffers.cut, place, &self.seeds);
+        place
+    }
+
+    fn make_room(&mut self, more: usize) {
+        self.hashed.make_room(
+            more,
+            &self.entries.records,
+            &mut self.buffers.cut,
+            &self.seeds,
+        );
+    }
+
+    fn open_prefix(&mut self, glob: &RedisGlob, key: &[u8], id: SubscriptionId) {
+        let member = self.prefixes.insert(glob.clone(), &self.seeds);
+        let place = self.open_hashed(Home::PREFIX, &numbered(member.0, key), id);
+        self.prefixes.set_place(member, place);
+    }
+
+    fn open_path(&mut self, elements: &[Element], key: &[u8], id: SubscriptionId) {
+        let node = self.trie.grow(elements, &self.seeds);
+        let place = self
+            .entries
+            .open(Home::TRIE, &numbered(node.0, key), id, &self.seeds);
+        self.trie.node_mut(node).entry = Some(place);
+    }
+
+    /// Removes one subscription and returns its pattern, as it was given. O(1) amortised, but for the length of the text.
     ///
     /// # Errors
     ///
     /// [`UnknownSubscription`] if it was never added or is removed already.
-    pub fn remove(&mut self, id: SubscriptionId) -> Result<Pattern, UnknownSubscription> {
-        let entry_id = self.by_id.remove(&id).ok_or(UnknownSubscription(id))?;
-        let slot = &mut self.entries[entry_id.0 as usize];
-        let entry = slot.as_mut().ok_or(UnknownSubscription(id))?;
-        entry.ids.retain(|&other| other != id);
-        let pattern = entry.pattern.clone();
-        if entry.ids.is_empty() {
-            let home = entry.home;
-            *slot = None;
-            self.free.push(entry_id);
-            self.close_entry(entry_id, home, &pattern);
+    pub fn remove(&mut self, id: SubscriptionId) -> Result<Box<str>, UnknownSubscription> {
+        let place = self
+            .entries
+            .find(id, &self.seeds)
+            .ok_or(UnknownSubscription(id))?;
+        let pattern = self.spelling(id, place);
+        self.spellings.remove(&id);
+        if let Left::Nobody = self.entries.unsubscribe(place, id, &self.seeds) {
+            self.close_entry(place);
+            self.give_back();
         }
         Ok(pattern)
     }
 
-    fn close_entry(&mut self, id: EntryId, home: Home, pattern: &Pattern) {
-        match home {
-            Home::Exact => {
-                self.exact.remove(&*pattern.exact().unwrap_or_default());
-            }
-            Home::Trie(node) => self.trie.remove(node),
-            Home::Scan => self.scanned.retain(|&other| other != id),
+    fn close_entry(&mut self, place: Place) {
+        let Self {
+            entries,
+            hashed,
+            buffers,
+            seeds,
+            trie,
+            prefixes,
+            ..
+        } = self;
+        let (home, text) = entries.records.get(place);
+        let (number, pattern) = home.split(text);
+        if home == Home::TRIE {
+            trie.remove(NodeId(number), seeds);
+        } else {
+            buffers.cut.cut(pattern, seeds);
+            hashed.remove(home, &buffers.cut, place, seeds);
         }
-        if self.by_id.is_empty() {
-            *self = Self { next_id: self.next_id, ..Self::new(Arc::clone(&self.grammar), self.reserved.as_deref()) };
+        if home == Home::PREFIX {
+            prefixes.remove(MemberId(number), seeds);
+        }
+        entries.records.remove(place);
+    }
+
+    /// Gives memory back: all of it when nothing is left, and much of it when most is free.
+    fn give_back(&mut self) {
+        if self.is_empty() {
+            self.entries = Entries::default();
+            self.hashed.clear();
+            self.trie = Trie::default();
+            self.prefixes = Prefixes::default();
+            self.spellings = HashMap::new();
+            self.buffers = Buffers::new(&self.grammar);
+        } else if self.entries.records.is_sparse() {
+            let Self {
+                entries,
+                hashed,
+                buffers,
+                seeds,
+                trie,
+                prefixes,
+                ..
+            } = self;
+            entries.compact(seeds, |home, text, place| match home {
+                Home::TRIE => trie.node_mut(NodeId(home.split(text).0)).entry = Some(place),
+                Home::PREFIX => prefixes.set_place(MemberId(home.split(text).0), place),
+                _ => {}
+            });
+            hashed.index_all(0, &entries.records, &mut buffers.cut, seeds);
+            self.spellings.shrink_to_fit();
         }
     }
 
@@ -256,80 +334,178 @@ impl Index {
     ///
     /// [`TopicError`] if `topic` is none of the index's grammar.
     pub fn matches(&mut self, topic: &str) -> Result<Vec<SubscriptionId>, TopicError> {
+        let mut ids = Vec::new();
+        self.match_into(topic, &mut ids)?;
+        Ok(ids)
+    }
+
+    /// Puts the subscriptions that match `topic` into `ids`, ascending, in place of what was there.
+    ///
+    /// # Errors
+    ///
+    /// [`TopicError`] if `topic` is none of the index's grammar.
+    pub fn match_into(
+        &mut self,
+        topic: &str,
+        ids: &mut Vec<SubscriptionId>,
+    ) -> Result<(), TopicError> {
+        ids.clear();
+        self.find_places(topic)?;
+        for &place in &self.buffers.found {
+            self.entries.push_ids(place, ids);
+        }
+        if self.buffers.found.len() > 1 {
+            ids.sort();
+        }
+        Ok(())
+    }
+
+    /// Fills the buffer with the entries that match a topic.
+    fn find_places(&mut self, topic: &str) -> Result<(), TopicError> {
         self.grammar.validate_topic(topic)?;
-        let mut found = Vec::new();
-        for entry in self.entries_of(topic) {
-            found.extend(self.entry(entry).into_iter().flat_map(|entry| &entry.ids));
-        }
-        found.sort_unstable();
-        Ok(found)
-    }
-
-    fn entries_of(&mut self, topic: &str) -> Vec<EntryId> {
-        let mut found: Vec<EntryId> = self.exact.get(topic).copied().into_iter().collect();
-        let guarded = self.is_guarded(topic);
-        let hidden = self.grammar.rules().and_then(|rules| rules.hidden_prefix.as_deref());
-        let first = match (guarded, hidden) {
-            (false, _) => First::Open,
-            (true, Some(prefix)) if topic.starts_with(prefix) => First::Hidden(prefix),
-            (true, _) => First::Literal,
+        let first = first_of(topic, &self.grammar, self.reserved.as_deref());
+        let Self {
+            entries,
+            hashed,
+            buffers,
+            seeds,
+            trie,
+            prefixes,
+            ..
+        } = self;
+        let Buffers { cut, walk, found } = buffers;
+        found.clear();
+        cut.cut(topic.as_bytes(), seeds);
+        hashed.find_matching(
+            Topic {
+                text: topic.as_bytes(),
+                cut,
+            },
+            !first.is_open(),
+            &entries.records,
+            seeds,
+            found,
+        );
+        walk.run(trie, topic, cut, first, |place| found.push(place));
+        let spelt = if first.is_open() {
+            0
+        } else {
+            self.reserved.as_deref().map_or(0, str::len)
         };
-        let segments = self.grammar.segments(topic);
-        self.walk.run(&mut self.trie, segments, first, |entry| found.push(entry));
-        for &id in &self.scanned {
-            let entry = self.entry(id).filter(|entry| entry.pattern.matches(topic) == Ok(true));
-            if entry.is_some_and(|entry| !guarded || self.spells_reserved(&entry.pattern)) {
-                found.push(id);
-            }
-        }
-        found
+        prefixes.find(topic.as_bytes(), spelt, seeds, |place| found.push(place));
+        Ok(())
     }
 
-    /// Whether only a pattern that spells the first segment matches `topic`.
-    fn is_guarded(&self, topic: &str) -> bool {
-        let first = self.grammar.segments(topic).next();
-        self.grammar.is_hidden(topic) || (first.is_some() && first == self.reserved.as_deref())
-    }
-
-    fn spells_reserved(&self, pattern: &Pattern) -> bool {
-        self.reserved.as_deref().is_none_or(|reserved| pattern.text().starts_with(reserved))
-    }
-
-    /// Which patterns match `topic`, and through which structure.
+    /// Which subscriptions match `topic`, ascending, and through which structure.
     ///
     /// # Errors
     ///
     /// [`TopicError`] if `topic` is none of the index's grammar.
     pub fn explain(&mut self, topic: &str) -> Result<Vec<Explanation>, TopicError> {
-        self.grammar.validate_topic(topic)?;
-        let mut found: Vec<Explanation> = self
-            .entries_of(topic)
-            .into_iter()
-            .filter_map(|id| self.entry(id))
-            .map(|entry| Explanation {
-                pattern: entry.pattern.text().into(),
-                structure: match entry.home {
-                    Home::Exact => Structure::Exact,
-                    Home::Trie(_) => Structure::Trie,
-                    Home::Scan => Structure::Prefix,
-                },
-                subscriptions: entry.ids.clone(),
-            })
-            .collect();
-        found.sort_unstable_by_key(|explanation| explanation.subscriptions[0]);
-        Ok(found)
+        self.find_places(topic)?;
+        let mut all = Vec::new();
+        let mut ids = Vec::new();
+        for &place in &self.buffers.found {
+            ids.clear();
+            self.entries.push_ids(place, &mut ids);
+            let structure = self.entries.records.get(place).0.structure();
+            all.extend(ids.iter().map(|&id| Explanation {
+                id,
+                pattern: self.spelling(id, place),
+                structure,
+            }));
+        }
+        all.sort_by_key(|explanation| explanation.id);
+        Ok(all)
+    }
+
+    /// The pattern of a subscription, as it was given.
+    fn spelling(&self, id: SubscriptionId, place: Place) -> Box<str> {
+        if let Some(spelling) = self.spellings.get(&id) {
+            return spelling.clone();
+        }
+        let (home, text) = self.entries.records.get(place);
+        String::from_utf8_lossy(home.pattern(text)).into()
     }
 
     /// What the index holds.
     #[must_use]
     pub fn statistics(&self) -> IndexStatistics {
+        let spellings: usize = self.spellings.values().map(|text| text.len()).sum();
+        let spelling_slots =
+            self.spellings.capacity() * (size_of::<(SubscriptionId, Box<str>)>() + 1);
+        let structures =
+            self.entries.bytes() + self.hashed.bytes() + self.trie.bytes() + self.prefixes.bytes();
         IndexStatistics {
             subscriptions: self.len(),
-            patterns: self.entries.len() - self.free.len(),
+            patterns: self.entries.records.len(),
             nodes: self.trie.node_count(),
-            shapes: 0,
+            shapes: self.hashed.shapes(),
             symbols: self.trie.symbols().len(),
-            bytes: self.trie.bytes(),
+            prefixes: self.prefixes.len(),
+            bytes: structures + spellings + spelling_slots,
         }
     }
+}
+
+#[cfg(any(test, feature = "oracle"))]
+impl Index {
+    /// Panics if the parts contradict each other. O(all of it).
+    #[doc(hidden)]
+    pub fn check_invariants(&self) {
+        self.entries.check(&self.seeds);
+        self.trie.check();
+        let mut homes = HashMap::new();
+        for place in self.entries.records.places() {
+            let (home, text) = self.entries.records.get(place);
+            let (number, pattern) = home.split(text);
+            *homes.entry(home.0).or_insert(0) += 1;
+            if home == Home::TRIE {
+                assert_eq!(self.trie.node(NodeId(number)).entry, Some(place));
+                continue;
+            }
+            let mut cut = Cut::new(&self.grammar);
+            cut.cut(pattern, &self.seeds);
+            let pattern = Topic {
+                text: pattern,
+                cut: &cut,
+            };
+            assert_eq!(
+                self.hashed
+                    .find(home, pattern, &self.entries.records, &self.seeds),
+                Some(place)
+            );
+        }
+        self.hashed.check(&homes);
+        self.prefixes
+            .check(homes.get(&Home::PREFIX.0).copied().unwrap_or(0));
+        assert!(
+            self.spellings
+                .keys()
+                .all(|&id| self.entries.find(id, &self.seeds).is_some())
+        );
+    }
+}
+
+/// What the first segment of a topic may be matched by.
+fn first_of<'g>(topic: &str, grammar: &'g Grammar, reserved: Option<&str>) -> First<'g> {
+    let hidden = grammar
+        .rules()
+        .and_then(|rules| rules.hidden_prefix.as_deref());
+    let is_reserved = reserved
+        .and_then(|reserved| topic.strip_prefix(reserved))
+        .is_some_and(|rest| {
+            grammar
+                .rules()
+                .is_none_or(|rules| rest.is_empty() || rest.starts_with(rules.separator))
+        });
+    match hidden.filter(|prefix| topic.starts_with(prefix)) {
+        _ if is_reserved => First::Literal,
+        Some(prefix) => First::Hidden(prefix),
+        None => First::Open,
+    }
+}
+
+fn numbered(number: u32, key: &[u8]) -> Vec<u8> {
+    [&number.to_le_bytes(), key].concat()
 }

@@ -9,6 +9,8 @@
 //! full and went on to a later one, so a search ends at the first bucket that turned nothing away, and removing leaves
 //! no tombstone (the idea of Facebook's F14).
 
+use super::hash::wide_product;
+
 /// Places in a bucket.
 const WIDTH: usize = 12;
 /// The most places in a hundred that are used before the table must grow.
@@ -28,11 +30,12 @@ struct Bucket {
 }
 
 impl Bucket {
-    /// The high bit of each tag that equals `tag`; rarely also of one above such a tag.
+    /// The high bit of each tag that equals `tag`.
     #[inline]
     fn equal(&self, tag: u8) -> u128 {
         let difference = self.head ^ (LOW * u128::from(tag));
-        difference.wrapping_sub(LOW) & !difference & HIGH
+        let low_bits = (difference & !HIGH & TAGS) + (HIGH - LOW);
+        !(low_bits | difference) & HIGH
     }
 
     fn tag(&self, slot: usize) -> u8 {
@@ -61,32 +64,28 @@ pub(super) struct Table {
     len: usize,
 }
 
-/// The places whose tag fits a hash.
-pub(super) struct Candidates<'t> {
-    table: &'t Table,
+/// A search for a hash that looked at its first bucket.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Probe {
     bucket: usize,
     tag: u8,
     /// What [`Bucket::equal`] said of the bucket and was not handed out yet.
     equal: u128,
+    /// How many buckets to look at after this one: none unless it turned a place away.
+    more: usize,
 }
 
-impl Iterator for Candidates<'_> {
-    type Item = u32;
-
+impl Probe {
+    /// The next place whose tag fits.
     #[inline]
-    fn next(&mut self) -> Option<u32> {
-        let mut bucket = self.table.buckets.get(self.bucket)?;
+    pub(super) fn next(&mut self, table: &Table) -> Option<u32> {
         while self.equal == 0 {
-            if bucket.head < ONE_SPILLED {
-                return None;
-            }
-            self.bucket = self.table.after(self.bucket);
-            bucket = &self.table.buckets[self.bucket];
-            self.equal = bucket.equal(self.tag);
+            let rest = self.more.checked_sub(1)?;
+            *self = table.probe_bucket(table.after(self.bucket), self.tag, rest);
         }
         let slot = self.equal.trailing_zeros() as usize / 8;
         self.equal &= self.equal - 1;
-        Some(bucket.places[slot])
+        Some(table.buckets[self.bucket].places[slot])
     }
 }
 
@@ -101,33 +100,57 @@ impl Table {
 
     #[inline]
     fn home(&self, hash: u64) -> usize {
-        ((u128::from(hash) * self.buckets.len() as u128) >> 64) as usize
+        let [_, bucket] = wide_product(hash, self.buckets.len() as u64);
+        usize::try_from(bucket).unwrap_or_default()
     }
 
     fn after(&self, bucket: usize) -> usize {
-        if bucket + 1 == self.buckets.len() { 0 } else { bucket + 1 }
+        if bucket + 1 == self.buckets.len() {
+            0
+        } else {
+            bucket + 1
+        }
+    }
+
+    /// Looks at the first bucket of a hash; the table is not empty.
+    #[inline]
+    pub(super) fn probe(&self, hash: u64) -> Probe {
+        self.probe_bucket(self.home(hash), tag_of(hash), self.buckets.len() - 1)
+    }
+
+    /// Looks at a bucket, with so many more behind it at most.
+    #[inline]
+    fn probe_bucket(&self, bucket: usize, tag: u8, rest: usize) -> Probe {
+        let here = &self.buckets[bucket];
+        let more = if here.head < ONE_SPILLED { 0 } else { rest };
+        Probe {
+            bucket,
+            tag,
+            equal: here.equal(tag),
+            more,
+        }
     }
 
     /// The places put in with this hash, and a few others.
+    pub(super) fn candidates(&self, hash: u64) -> impl Iterator<Item = u32> + '_ {
+        let mut probe = if self.len == 0 {
+            Probe::default()
+        } else {
+            self.probe(hash)
+        };
+        std::iter::from_fn(move || probe.next(self))
+    }
+
+    /// Whether so many more places need a [`Table::reset`] first.
     #[inline]
-    pub(super) fn candidates(&self, hash: u64) -> Candidates<'_> {
-        let (bucket, tag) = (self.home(hash), tag_of(hash));
-        let equal = self.buckets.get(bucket).map_or(0, |bucket| bucket.equal(tag));
-        Candidates { table: self, bucket, tag, equal }
+    pub(super) fn lacks_room(&self, more: usize) -> bool {
+        (self.len + more) * 100 > self.buckets.len() * WIDTH * FULL
     }
 
-    /// Whether one more place needs a [`Table::rebuild`] first.
-    pub(super) fn is_full(&self) -> bool {
-        (self.len + 1) * 100 > self.buckets.len() * WIDTH * FULL
-    }
-
-    /// Empties the table and makes room for `len` places and half as many again.
+    /// Empties the table and makes room for `len` places and, where they are many, a third more.
     pub(super) fn reset(&mut self, len: usize) {
-        let buckets = (len + len / 2) * 100 / (WIDTH * FULL) + 1;
-        self.buckets.clear();
-        self.buckets.shrink_to(buckets);
-        self.buckets.reserve_exact(buckets);
-        self.buckets.resize(buckets, Bucket::default());
+        let buckets = (len + len / 3) * 100 / (WIDTH * FULL) + 1;
+        self.buckets = vec![Bucket::default(); buckets];
         self.len = 0;
     }
 
@@ -147,18 +170,31 @@ impl Table {
 
     /// Takes out a place that was put in with this hash.
     pub(super) fn remove(&mut self, hash: u64, place: u32) {
-        let mut bucket = self.home(hash);
+        let (mut bucket, tag) = (self.home(hash), tag_of(hash));
         loop {
             let here = &mut self.buckets[bucket];
-            let slot = (0..WIDTH).find(|&slot| here.tag(slot) != 0 && here.places[slot] == place);
+            let slot = (0..WIDTH).find(|&slot| here.tag(slot) == tag && here.places[slot] == place);
             if let Some(slot) = slot {
                 here.set(slot, 0, 0);
                 self.len -= 1;
                 return;
             }
-            assert!(here.head >= ONE_SPILLED, "a place is in the table it was put into");
+            assert!(
+                here.head >= ONE_SPILLED,
+                "a place is in the table it was put into"
+            );
             here.head -= ONE_SPILLED;
             bucket = self.after(bucket);
         }
+    }
+}
+
+#[cfg(any(test, feature = "oracle"))]
+impl Table {
+    /// Panics unless the counts are those of the buckets.
+    pub(super) fn check(&self) {
+        let used = |bucket: &Bucket| (0..WIDTH).filter(|&slot| bucket.tag(slot) != 0).count();
+        assert_eq!(self.buckets.iter().map(used).sum::<usize>(), self.len);
+        assert!(self.len > 0 || self.buckets.iter().all(|bucket| bucket.head < ONE_SPILLED));
     }
 }

@@ -1,6 +1,8 @@
 //! The wildcard trie: an arena of nodes, one per pattern prefix.
 use std::collections::HashMap;
 
+use super::hash::Seeds;
+use super::records::Place;
 use super::symbols::{Symbol, Symbols};
 use crate::glob::Glob;
 use crate::pattern::Element;
@@ -21,7 +23,8 @@ enum Edge {
     Literal(Symbol),
     Single,
     Multi,
-    Glob,
+    /// The glob's text, and its place in the parent's list.
+    Glob(Symbol, usize),
     /// The node is in the free list.
     Free,
 }
@@ -38,23 +41,31 @@ enum Literals {
 }
 
 #[derive(Debug)]
-pub(super) struct Node<E> {
+pub(super) struct Node {
     parent: NodeId,
     edge: Edge,
     literals: Literals,
     pub(super) single: Option<NodeId>,
     pub(super) multi: Option<NodeId>,
-    /// Never an empty box.
-    pub(super) globs: Option<Box<Vec<(Glob, NodeId)>>>,
+    pub(super) globs: Vec<(Glob, NodeId)>,
     /// The entry whose pattern ends here. A node without one has a child.
-    pub(super) entry: Option<E>,
+    pub(super) entry: Option<Place>,
     /// The last walk that came to this node, if it is the node of a multi wildcard.
     pub(super) stamp: u32,
 }
 
-impl<E> Node<E> {
+impl Node {
     fn new(parent: NodeId, edge: Edge) -> Self {
-        Self { parent, edge, literals: Literals::None, single: None, multi: None, globs: None, entry: None, stamp: 0 }
+        Self {
+            parent,
+            edge,
+            literals: Literals::None,
+            single: None,
+            multi: None,
+            globs: Vec::new(),
+            entry: None,
+            stamp: 0,
+        }
     }
 
     fn is_idle(&self) -> bool {
@@ -62,40 +73,38 @@ impl<E> Node<E> {
             && matches!(self.literals, Literals::None)
             && self.single.is_none()
             && self.multi.is_none()
-            && self.globs.is_none()
+            && self.globs.is_empty()
     }
 }
 
 /// Patterns with wildcards, as paths from the root.
-#[derive(Debug)]
-pub(super) struct Trie<E> {
-    nodes: Vec<Node<E>>,
+#[derive(Debug, Default)]
+pub(super) struct Trie {
+    nodes: Vec<Node>,
     free: Vec<NodeId>,
+    /// Literal children of wide nodes.
     wide: HashMap<(NodeId, Symbol), NodeId>,
+    /// Children under a glob, by its text.
+    by_glob: HashMap<(NodeId, Symbol), NodeId>,
     symbols: Symbols,
 }
 
-impl<E> Default for Trie<E> {
-    fn default() -> Self {
-        Self { nodes: Vec::new(), free: Vec::new(), wide: HashMap::new(), symbols: Symbols::default() }
-    }
-}
-
-impl<E: Copy> Trie<E> {
+impl Trie {
     pub(super) fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
 
-    pub(super) fn node(&self, id: NodeId) -> &Node<E> {
+    pub(super) fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0 as usize]
     }
 
-    pub(super) fn node_mut(&mut self, id: NodeId) -> &mut Node<E> {
+    pub(super) fn node_mut(&mut self, id: NodeId) -> &mut Node {
         &mut self.nodes[id.0 as usize]
     }
 
-    pub(super) fn nodes_mut(&mut self) -> &mut [Node<E>] {
-        &mut self.nodes
+    /// Makes every node one that no walk came to.
+    pub(super) fn clear_stamps(&mut self) {
+        self.nodes.iter_mut().for_each(|node| node.stamp = 0);
     }
 
     pub(super) fn node_count(&self) -> usize {
@@ -110,14 +119,14 @@ impl<E: Copy> Trie<E> {
     pub(super) fn bytes(&self) -> usize {
         let lists: usize = self.nodes.iter().map(Self::list_bytes).sum();
         lists
-            + self.nodes.capacity() * size_of::<Node<E>>()
+            + self.nodes.capacity() * size_of::<Node>()
             + self.free.capacity() * size_of::<NodeId>()
             + self.wide.capacity() * (size_of::<((NodeId, Symbol), NodeId)>() + 1)
             + self.symbols.bytes()
     }
 
-    fn list_bytes(node: &Node<E>) -> usize {
-        let globs = node.globs.as_ref().map_or(0, |globs| globs.capacity() * size_of::<(Glob, NodeId)>());
+    fn list_bytes(node: &Node) -> usize {
+        let globs = node.globs.capacity() * size_of::<(Glob, NodeId)>();
         match &node.literals {
             Literals::Few(list) => globs + list.capacity() * size_of::<(Symbol, NodeId)>(),
             Literals::None | Literals::Wide(_) => globs,
@@ -128,51 +137,58 @@ impl<E: Copy> Trie<E> {
     pub(super) fn literal(&self, node: NodeId, symbol: Symbol) -> Option<NodeId> {
         match &self.node(node).literals {
             Literals::None => None,
-            Literals::Few(list) => list.iter().find(|&&(other, _)| other == symbol).map(|&(_, child)| child),
+            Literals::Few(list) => list
+                .iter()
+                .find(|&&(other, _)| other == symbol)
+                .map(|&(_, child)| child),
             Literals::Wide(_) => self.wide.get(&(node, symbol)).copied(),
         }
     }
 
-    /// The node where the path of `elements` ends, if it is there.
-    pub(super) fn find(&self, elements: &[Element]) -> Option<NodeId> {
+    /// The entry of the pattern with these elements, if it is there.
+    pub(super) fn find(&self, elements: &[Element], seeds: &Seeds) -> Option<Place> {
         if self.is_empty() {
             return None;
         }
-        elements.iter().try_fold(ROOT, |node, element| self.child(node, element))
+        let mut path = elements.iter();
+        let node = path.try_fold(ROOT, |node, element| self.child(node, element, seeds))?;
+        self.node(node).entry
     }
 
-    fn child(&self, node: NodeId, element: &Element) -> Option<NodeId> {
+    fn child(&self, node: NodeId, element: &Element, seeds: &Seeds) -> Option<NodeId> {
         match element {
-            Element::Literal(text) => self.literal(node, self.symbols.get(text)?),
+            Element::Literal(text) => self.literal(node, self.symbol(text, seeds)?),
             Element::Single => self.node(node).single,
             Element::Multi => self.node(node).multi,
             Element::Glob(glob) => {
-                self.node(node).globs.as_ref()?.iter().find(|(other, _)| other == glob).map(|&(_, child)| child)
+                let symbol = self.symbol(&text_of(glob), seeds)?;
+                self.by_glob.get(&(node, symbol)).copied()
             }
         }
     }
 
-    /// Puts `entry` at the end of the path of `elements`, which holds none yet.
-    pub(super) fn insert(&mut self, elements: &[Element], entry: E) -> NodeId {
+    fn symbol(&self, text: &str, seeds: &Seeds) -> Option<Symbol> {
+        let text = text.as_bytes();
+        self.symbols.get(text, seeds.segment(text))
+    }
+
+    /// The node where the path of `elements` ends, made where it is not there.
+    pub(super) fn grow(&mut self, elements: &[Element], seeds: &Seeds) -> NodeId {
         if self.is_empty() {
             self.nodes.push(Node::new(ROOT, Edge::Root));
         }
-        let mut node = ROOT;
-        for element in elements {
-            node = match self.child(node, element) {
+        elements.iter().fold(ROOT, |node, element| {
+            match self.child(node, element, seeds) {
                 Some(child) => child,
-                None => self.grow(node, element),
-            };
-        }
-        debug_assert!(self.node(node).entry.is_none());
-        self.node_mut(node).entry = Some(entry);
-        node
+                None => self.grow_child(node, element, seeds),
+            }
+        })
     }
 
-    fn grow(&mut self, parent: NodeId, element: &Element) -> NodeId {
+    fn grow_child(&mut self, parent: NodeId, element: &Element, seeds: &Seeds) -> NodeId {
         match element {
             Element::Literal(text) => {
-                let symbol = self.symbols.acquire(text);
+                let symbol = self.symbols.acquire(text, seeds);
                 let child = self.allocate(Node::new(parent, Edge::Literal(symbol)));
                 self.add_literal(parent, symbol, child);
                 child
@@ -188,14 +204,17 @@ impl<E: Copy> Trie<E> {
                 child
             }
             Element::Glob(glob) => {
-                let child = self.allocate(Node::new(parent, Edge::Glob));
-                self.node_mut(parent).globs.get_or_insert_default().push((glob.clone(), child));
+                let symbol = self.symbols.acquire(&text_of(glob), seeds);
+                let at = self.node(parent).globs.len();
+                let child = self.allocate(Node::new(parent, Edge::Glob(symbol, at)));
+                self.node_mut(parent).globs.push((glob.clone(), child));
+                self.by_glob.insert((parent, symbol), child);
                 child
             }
         }
     }
 
-    fn allocate(&mut self, node: Node<E>) -> NodeId {
+    fn allocate(&mut self, node: Node) -> NodeId {
         if let Some(id) = self.free.pop() {
             *self.node_mut(id) = node;
             return id;
@@ -210,7 +229,10 @@ impl<E: Copy> Trie<E> {
             Literals::None => node.literals = Literals::Few(vec![(symbol, child)]),
             Literals::Few(list) if list.len() < WIDE => list.push((symbol, child)),
             Literals::Few(list) => {
-                self.wide.extend(list.drain(..).map(|(symbol, child)| ((parent, symbol), child)));
+                self.wide.extend(
+                    list.drain(..)
+                        .map(|(symbol, child)| ((parent, symbol), child)),
+                );
                 self.wide.insert((parent, symbol), child);
                 node.literals = Literals::Wide(u32::try_from(WIDE).expect("small") + 1);
             }
@@ -224,7 +246,7 @@ impl<E: Copy> Trie<E> {
     /// Takes the entry away from `node` and every node that only led to it.
     ///
     /// Each node is taken away once for the once it was made: O(1) amortised.
-    pub(super) fn remove(&mut self, node: NodeId) {
+    pub(super) fn remove(&mut self, node: NodeId, seeds: &Seeds) {
         self.node_mut(node).entry = None;
         let mut node = node;
         while self.node(node).is_idle() {
@@ -232,34 +254,26 @@ impl<E: Copy> Trie<E> {
                 *self = Self::default();
                 return;
             }
-            node = self.detach(node);
+            node = self.detach(node, seeds);
         }
     }
 
     /// Takes `child` out of its parent, which is returned.
-    fn detach(&mut self, child: NodeId) -> NodeId {
+    fn detach(&mut self, child: NodeId, seeds: &Seeds) -> NodeId {
         let parent = self.node(child).parent;
         let edge = std::mem::replace(&mut self.node_mut(child).edge, Edge::Free);
         self.free.push(child);
-        let node = &mut self.nodes[parent.0 as usize];
         match edge {
-            Edge::Literal(symbol) => self.drop_literal(parent, symbol),
-            Edge::Single => node.single = None,
-            Edge::Multi => node.multi = None,
-            Edge::Glob => {
-                if let Some(globs) = &mut node.globs {
-                    globs.retain(|&(_, other)| other != child);
-                    if globs.is_empty() {
-                        node.globs = None;
-                    }
-                }
-            }
+            Edge::Literal(symbol) => self.drop_literal(parent, symbol, seeds),
+            Edge::Single => self.node_mut(parent).single = None,
+            Edge::Multi => self.node_mut(parent).multi = None,
+            Edge::Glob(symbol, at) => self.drop_glob(parent, symbol, at, seeds),
             Edge::Root | Edge::Free => unreachable!("only a child is detached"),
         }
         parent
     }
 
-    fn drop_literal(&mut self, parent: NodeId, symbol: Symbol) {
+    fn drop_literal(&mut self, parent: NodeId, symbol: Symbol, seeds: &Seeds) {
         let node = &mut self.nodes[parent.0 as usize];
         match &mut node.literals {
             Literals::None => unreachable!("a literal child is in its parent's list"),
@@ -277,6 +291,58 @@ impl<E: Copy> Trie<E> {
                 self.wide.remove(&(parent, symbol));
             }
         }
-        self.symbols.release(symbol);
+        self.symbols.release(symbol, seeds);
+    }
+
+    fn drop_glob(&mut self, parent: NodeId, symbol: Symbol, at: usize, seeds: &Seeds) {
+        let node = &mut self.nodes[parent.0 as usize];
+        node.globs.swap_remove(at);
+        let moved = node.globs.get(at).map(|&(_, moved)| moved);
+        if let Some(moved) = moved
+            && let Edge::Glob(_, place) = &mut self.node_mut(moved).edge
+        {
+            *place = at;
+        }
+        self.by_glob.remove(&(parent, symbol));
+        self.symbols.release(symbol, seeds);
+    }
+}
+
+fn text_of(glob: &Glob) -> String {
+    let mut text = String::new();
+    glob.write(&mut text);
+    text
+}
+
+#[cfg(any(test, feature = "oracle"))]
+impl Trie {
+    /// Panics unless every node but the root is found from its parent, and leads to an entry.
+    pub(super) fn check(&self) {
+        let mut uses = 0;
+        for (at, node) in (0..).map(NodeId).zip(&self.nodes).skip(1) {
+            if !matches!(node.edge, Edge::Free) {
+                assert!(!node.is_idle());
+            }
+            let parent = self.node(node.parent);
+            let there = match &node.edge {
+                Edge::Literal(symbol) => self.literal(node.parent, *symbol),
+                Edge::Single => parent.single,
+                Edge::Multi => parent.multi,
+                Edge::Glob(symbol, place) => {
+                    let child = parent.globs.get(*place).map(|&(_, child)| child);
+                    assert_eq!(self.by_glob.get(&(node.parent, *symbol)).copied(), child);
+                    child
+                }
+                Edge::Root | Edge::Free => continue,
+            };
+            assert_eq!(there, Some(at));
+            uses += usize::from(matches!(node.edge, Edge::Literal(_) | Edge::Glob(..)));
+        }
+        assert_eq!(uses, self.symbols.uses());
+        let free = self
+            .nodes
+            .iter()
+            .filter(|node| matches!(node.edge, Edge::Free));
+        assert_eq!(free.count(), self.free.len());
     }
 }

@@ -1,6 +1,8 @@
 //! The walk of a topic through the trie: level by level, never recursive.
 use crate::glob::Glob;
 
+use super::cut::Cut;
+use super::records::Place;
 use super::trie::{NodeId, ROOT, Trie};
 
 /// What the first segment of a topic may be matched by.
@@ -15,16 +17,16 @@ pub(super) enum First<'p> {
 }
 
 impl First<'_> {
+    pub(super) fn is_open(self) -> bool {
+        matches!(self, Self::Open)
+    }
+
     fn admits(self, glob: &Glob) -> bool {
         match self {
             Self::Open => true,
             Self::Hidden(prefix) => glob.prefix().starts_with(prefix),
             Self::Literal => false,
         }
-    }
-
-    fn is_open(self) -> bool {
-        matches!(self, Self::Open)
     }
 }
 
@@ -41,16 +43,17 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// Hands to `found` every entry whose pattern matches `segments`, each once.
+    /// Hands to `found` every entry whose pattern matches a topic, each once.
     ///
-    /// Work is at most segments × nodes reached: a node
-    /// that is not of a multi wildcard has one parent, so a step can reach it once, and the others are stamped.
-    pub(super) fn run<'t, E: Copy>(
+    /// Work is at most segments × nodes reached: a node that is not of a multi wildcard has one parent, so a step can
+    /// reach it once, and the others are stamped.
+    pub(super) fn run(
         &mut self,
-        trie: &mut Trie<E>,
-        segments: impl Iterator<Item = &'t str>,
+        trie: &mut Trie,
+        topic: &str,
+        cut: &Cut,
         first: First<'_>,
-        mut found: impl FnMut(E),
+        mut found: impl FnMut(Place),
     ) {
         if trie.is_empty() {
             return;
@@ -60,62 +63,59 @@ impl Walk {
         if first.is_open() {
             self.open_multi(trie, ROOT);
         }
-        let mut first = first;
-        for segment in segments {
-            self.step(trie, segment, first);
-            first = First::Open;
+        for at in 0..cut.len() {
+            let admitted = if at == 0 { first } else { First::Open };
+            self.step(trie, &topic[cut.range(at, at)], cut.hash(at), admitted);
             if self.here.is_empty() && self.sticky.is_empty() {
                 return;
             }
         }
-        for &node in self.here.iter().chain(&self.sticky) {
-            if let Some(entry) = trie.node(node).entry {
-                found(entry);
-            }
-        }
+        self.here
+            .iter()
+            .chain(&self.sticky)
+            .filter_map(|&node| trie.node(node).entry)
+            .for_each(&mut found);
     }
 
-    fn begin<E: Copy>(&mut self, trie: &mut Trie<E>) {
+    fn begin(&mut self, trie: &mut Trie) {
         self.here.clear();
         self.sticky.clear();
         self.epoch = self.epoch.wrapping_add(1);
         if self.epoch == 0 {
-            for node in trie.nodes_mut() {
-                node.stamp = 0;
-            }
+            trie.clear_stamps();
             self.epoch = 1;
         }
     }
 
-    fn step<E: Copy>(&mut self, trie: &mut Trie<E>, segment: &str, first: First<'_>) {
-        let symbol = trie.symbols().get(segment);
+    fn step(&mut self, trie: &mut Trie, segment: &str, hash: u64, first: First<'_>) {
+        let symbol = trie.symbols().get(segment.as_bytes(), hash);
         self.there.clear();
-        for &node in self.here.iter().chain(&self.sticky) {
-            if let Some(child) = symbol.and_then(|symbol| trie.literal(node, symbol)) {
-                self.there.push(child);
-            }
-            let node = trie.node(node);
+        for &id in self.here.iter().chain(&self.sticky) {
+            self.there
+                .extend(symbol.and_then(|symbol| trie.literal(id, symbol)));
+            let node = trie.node(id);
             self.there.extend(node.single.filter(|_| first.is_open()));
-            if let Some(globs) = &node.globs {
-                let matching = globs.iter().filter(|(glob, _)| first.admits(glob) && glob.matches(segment));
-                self.there.extend(matching.map(|&(_, child)| child));
-            }
+            let matching = node
+                .globs
+                .iter()
+                .filter(|(glob, _)| first.admits(glob) && glob.matches(segment));
+            self.there.extend(matching.map(|&(_, child)| child));
         }
         std::mem::swap(&mut self.here, &mut self.there);
-        for index in 0..self.here.len() {
-            self.open_multi(trie, self.here[index]);
+        for at in 0..self.here.len() {
+            self.open_multi(trie, self.here[at]);
         }
     }
 
     /// Reaches the multi wildcard below `node`, which needs no segment.
-    fn open_multi<E: Copy>(&mut self, trie: &mut Trie<E>, node: NodeId) {
+    fn open_multi(&mut self, trie: &mut Trie, node: NodeId) {
         let mut node = node;
         while let Some(multi) = trie.node(node).multi {
-            let reached = &mut trie.node_mut(multi).stamp;
-            if *reached == self.epoch {
+            let stamp = &mut trie.node_mut(multi).stamp;
+            if *stamp == self.epoch {
                 return;
             }
-            *reached = self.epoch;
+            *stamp = self.epoch;
             self.sticky.push(multi);
             node = multi;
         }
