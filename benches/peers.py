@@ -108,7 +108,8 @@ def _fnmatch(patterns: Sequence[str]) -> Lookup:
 def _zenoh(patterns: Sequence[str]) -> Lookup:
     """Make key expressions, to scan them one by one: without a network session zenoh has no other use of them."""
     key: Any = importlib.import_module("zenoh").KeyExpr
-    wanted = [key.autocanonize(pattern.replace(".", "/")).intersects for pattern in patterns]
+    texts = ["**" if pattern == "*" else pattern.replace(".", "/") for pattern in patterns]
+    wanted = [key.autocanonize(text).intersects for text in texts]
 
     def match(topic: str) -> int:
         given = key(topic.replace(".", "/"))

@@ -55,11 +55,9 @@ def test_zipf_topics_are_led_by_the_first() -> None:
 def test_a_peer_answers_what_it_is_said_to_answer(peer: peers.Peer) -> None:
     if not peer.is_installed:
         pytest.skip(f"{peer.module} is not installed")
-    for work in (
-        workloads.mixed(400, topics=200, tails_only=peer.tails_only),
-        workloads.all_wildcards(400, topics=200, tails_only=peer.tails_only),
-    ):
-        patterns = [*work.patterns, "world1.**", "*"]
+    mixed = workloads.mixed(400, topics=200, tails_only=peer.tails_only)
+    wild = workloads.all_wildcards(400, topics=200, tails_only=peer.tails_only)
+    for work, patterns in ((mixed, [*mixed.patterns, "world1.**"]), (wild, [*wild.patterns, "*"])):
         matcher: stentor.Matcher[int] = stentor.Matcher()
         for place, pattern in enumerate(patterns):
             matcher.add(pattern, place)
