@@ -12,7 +12,7 @@ import functools
 import importlib
 import importlib.util
 import re
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import stentor
 
@@ -20,14 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-class Lookup(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Lookup:
     """Subscriptions that a peer holds."""
 
     match: Callable[[str], int]
     """How many match a topic; 1 for some, where the peer only knows whether any does."""
     add: Callable[[str], Any]
     """Adds a pattern and returns what removes it."""
-    remove: Callable[[Any], None]
+    remove: Callable[[Any], object]
+    """Takes back what was added."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +66,11 @@ def _stentor(matcher: stentor.Matcher[int], patterns: Sequence[str]) -> Lookup:
     for place, pattern in enumerate(patterns):
         matcher.add(pattern, place)
     match = matcher.match
-    return Lookup(lambda topic: len(match(topic)), lambda pattern: matcher.add(pattern, -1), matcher.remove)
+
+    def add(pattern: str) -> int:
+        return matcher.add(pattern, -1)
+
+    return Lookup(lambda topic: len(match(topic)), add, matcher.remove)
 
 
 def _paho(patterns: Sequence[str]) -> Lookup:

@@ -25,15 +25,19 @@ class Broker(Protocol):
     @property
     def version(self) -> str:
         """The program and its version."""
+        ...
 
     def accept_patterns(self, texts: Sequence[str]) -> list[bool]:
         """Whether the broker accepts each pattern."""
+        ...
 
     def accept_topics(self, texts: Sequence[str]) -> list[bool]:
         """Whether the broker accepts each topic."""
+        ...
 
     def matches(self, patterns: Sequence[str], topics: Sequence[str]) -> list[list[int]]:
         """For each topic, the ascending places of the patterns, all distinct, through which it was delivered."""
+        ...
 
 
 class BlockLine(TypedDict):

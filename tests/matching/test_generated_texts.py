@@ -47,9 +47,9 @@ EMPTY_SEGMENTS: dict[str, Callable[[str, str], bool]] = {
     "an empty level in a pattern": lambda pattern, _topic: re.search(r"^[./]|[./]{2}|[./]$", pattern) is not None,
 }
 FEATURES: dict[str, dict[str, Callable[[str, str], bool]]] = {
-    "mailbox": EVERYWHERE
-    | SEGMENTED
-    | {
+    "mailbox": {
+        **EVERYWHERE,
+        **SEGMENTED,
         "one star": _any_segment(r"^\*$"),
         "one **": lambda pattern, _topic: pattern.split(".").count("**") == 1,
         "several **": lambda pattern, _topic: pattern.split(".").count("**") > 1,
@@ -61,29 +61,29 @@ FEATURES: dict[str, dict[str, Callable[[str, str], bool]]] = {
         "global": lambda pattern, _topic: pattern == "*",
         "other dialects' wildcards": _any_segment(r"^[#+>]$"),
     },
-    "mqtt": EVERYWHERE
-    | SEGMENTED
-    | EMPTY_SEGMENTS
-    | {
+    "mqtt": {
+        **EVERYWHERE,
+        **SEGMENTED,
+        **EMPTY_SEGMENTS,
         "+": _any_segment(r"^\+$", "/"),
         "#": _any_segment("^#$", "/"),
         "everything": lambda pattern, _topic: pattern == "#",
         "a wildcard before a $ topic": lambda pattern, topic: pattern[:1] in {"+", "#"} and topic.startswith("$"),
         "other dialects' wildcards": _any_segment(r"[*>]", "/"),
     },
-    "nats": EVERYWHERE
-    | SEGMENTED
-    | {
+    "nats": {
+        **EVERYWHERE,
+        **SEGMENTED,
         "*": _any_segment(r"^\*$"),
         ">": _any_segment("^>$"),
         "everything": lambda pattern, _topic: pattern == ">",
         "a wildcard inside a longer token": _any_segment(r".[*>]|[*>]."),
         "other dialects' wildcards": _any_segment(r"[#+]"),
     },
-    "amqp": EVERYWHERE
-    | SEGMENTED
-    | EMPTY_SEGMENTS
-    | {
+    "amqp": {
+        **EVERYWHERE,
+        **SEGMENTED,
+        **EMPTY_SEGMENTS,
         "*": _any_segment(r"^\*$"),
         "one #": lambda pattern, _topic: pattern.split(".").count("#") == 1,
         "several #": lambda pattern, _topic: pattern.split(".").count("#") > 1,
@@ -91,8 +91,8 @@ FEATURES: dict[str, dict[str, Callable[[str, str], bool]]] = {
         "a wildcard as a word of a topic": lambda _pattern, topic: bool({"*", "#"} & set(topic.split("."))),
         "other dialects' wildcards": _any_segment(r"[+>]"),
     },
-    "redis": EVERYWHERE
-    | {
+    "redis": {
+        **EVERYWHERE,
         "star": _pattern_holds(r"\*"),
         "two stars in a row": _pattern_holds(r"\*\*"),
         "question mark": _pattern_holds(r"\?"),
@@ -220,5 +220,7 @@ def test_the_same_seed_gives_the_same_texts(dialect: str) -> None:
 
 
 def test_an_unknown_dialect_is_refused() -> None:
-    with pytest.raises(ValueError, match="'xml' is not a valid Dialect"):
+    with pytest.raises(ValueError, match=r"^'xml' is not a valid Dialect$"):
         generators.random_topic(random.Random(1), "xml")
+    with pytest.raises(ValueError, match=r"^'xml' is not a valid Dialect$"):
+        strategies.topics("xml")

@@ -47,9 +47,10 @@ def random_topic(rng: Random, dialect: Dialect | str = "mailbox") -> str:
         rng: The source of randomness; the same state gives the same topic.
         dialect: The grammar of the topic.
 
-    >>> import random
-    >>> random_topic(random.Random(3))
-    'c.é'
+    Example:
+        >>> import random
+        >>> random_topic(random.Random(4))
+        'ab.abc.a'
     """
     name = Dialect(dialect).value
     if name == "redis":
@@ -64,6 +65,11 @@ def random_pattern(rng: Random, dialect: Dialect | str = "mailbox") -> str:
     Args:
         rng: The source of randomness; the same state gives the same pattern.
         dialect: The grammar of the pattern.
+
+    Example:
+        >>> import random
+        >>> random_pattern(random.Random(6))
+        'b.*.*'
     """
     name = Dialect(dialect).value
     if name == "redis":
@@ -78,6 +84,11 @@ def random_pair(rng: Random, dialect: Dialect | str = "mailbox") -> tuple[str, s
     Args:
         rng: The source of randomness; the same state gives the same pair.
         dialect: The grammar of both.
+
+    Example:
+        >>> import random
+        >>> random_pair(random.Random(6))
+        ('b.*.*', 'b.a.#')
     """
     name = Dialect(dialect).value
     if name == "redis":
@@ -99,6 +110,11 @@ def random_invalid_topic(rng: Random, dialect: Dialect | str = "mailbox") -> str
     Args:
         rng: The source of randomness; the same state gives the same text.
         dialect: The grammar that refuses it.
+
+    Example:
+        >>> import random
+        >>> random_invalid_topic(random.Random(25))
+        'c.'
     """
     name = Dialect(dialect).value
     if name == "redis":
@@ -113,6 +129,11 @@ def random_invalid_pattern(rng: Random, dialect: Dialect | str = "mailbox") -> s
     Args:
         rng: The source of randomness; the same state gives the same text.
         dialect: The grammar that refuses it.
+
+    Example:
+        >>> import random
+        >>> random_invalid_pattern(random.Random(3))
+        '**.?]'
     """
     name = Dialect(dialect).value
     if name == "redis":
@@ -131,6 +152,11 @@ def random_text(rng: Random, dialect: Dialect | str = "mailbox") -> str:
     Args:
         rng: The source of randomness; the same state gives the same text.
         dialect: The grammar whose characters it is made of.
+
+    Example:
+        >>> import random
+        >>> random_text(random.Random(7))
+        '*+.ab'
     """
     name = Dialect(dialect).value
     letters = "ab*?[]!-^\\é" if name == "redis" else VOCABULARIES[name].separator * 2 + "ab*?[]!-^#+> $é"
