@@ -80,6 +80,7 @@ impl Alphabet for Characters {
             None => self.representatives(&[wanted, watched].concat()),
         };
         let mut minimal = Vec::new();
+        steps.take(characters.len())?;
         for c in characters {
             if wanted.iter().all(|atom| atom.accepts(c)) {
                 let taken = Bits::of(watched.len(), |place| watched[place].accepts(c));

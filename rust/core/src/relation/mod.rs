@@ -70,7 +70,7 @@ impl Pattern {
         })
     }
 
-    /// The most steps that a comparison takes, some tens of milliseconds; a step looks at one place
+    /// The most steps that a comparison takes, about a tenth of a second; a step looks at one place
     /// of a pattern or keeps one word of memory.
     pub const MAX_STEPS: u32 = 4_000_000;
 

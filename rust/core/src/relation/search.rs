@@ -1,6 +1,6 @@
 //! Words that some lines accept, and which other lines accept them too.
 //!
-//! A search walks breadth first over states: the place reached in each wanted line (one choice among
+//! A search walks over states: the place reached in each wanted line (one choice among
 //! several, for a line is nondeterministic only at its runs), all places reached in the watched
 //! lines, and a small guard of the alphabet. Fewer watched places accept fewer words, so of two
 //! states that differ only there the one with fewer makes the other superfluous: only minimal ones
@@ -67,8 +67,10 @@ pub(super) trait Alphabet {
 /// The most lines that can be wanted at once.
 const MOST_WANTED: usize = 2;
 
+/// What it takes to keep a state, counted in steps.
+const COST_OF_STATE: usize = 48;
+
 /// What a word has led to so far.
-#[derive(Clone)]
 struct State {
     /// The place reached in each wanted line.
     wanted: [usize; MOST_WANTED],
@@ -133,11 +135,13 @@ impl<'a, A: Alphabet> Search<'a, A> {
             },
             steps,
         )?;
-        while let Some(state) = self.queue.pop_front() {
+        while let Some(state) = self.next_state() {
             if self.found.first().is_some_and(Bits::is_empty) {
                 break;
             }
-            self.expand(&state, steps)?;
+            if !self.is_superseded(&state) {
+                self.expand(&state, steps)?;
+            }
         }
         Ok(self.found)
     }
@@ -145,7 +149,7 @@ impl<'a, A: Alphabet> Search<'a, A> {
     /// Keeps a state for later if no better one was seen, and looks whether the word may end here.
     fn visit(&mut self, state: State, steps: &mut Steps) -> Result<(), OutOfSteps> {
         let seen = self.seen.entry((state.wanted, state.guard)).or_default();
-        steps.take(16 + state.watched.words() * (1 + seen.len()))?;
+        steps.take(COST_OF_STATE + state.watched.words() * (1 + seen.len()))?;
         if !insert_minimal(seen, &state.watched) {
             return Ok(());
         }
@@ -167,6 +171,22 @@ impl<'a, A: Alphabet> Search<'a, A> {
         Ok(())
     }
 
+    /// The next state: the oldest, so that of many the minimal are found first; the newest where no
+    /// line is watched and one word is enough.
+    fn next_state(&mut self) -> Option<State> {
+        if self.ends.is_empty() {
+            self.queue.pop_back()
+        } else {
+            self.queue.pop_front()
+        }
+    }
+
+    /// Whether a better state was seen since this one was queued.
+    fn is_superseded(&self, state: &State) -> bool {
+        let minimal = self.seen.get(&(state.wanted, state.guard));
+        !minimal.is_some_and(|sets| sets.contains(&state.watched))
+    }
+
     /// Visits every state that one more symbol leads to.
     fn expand(&mut self, state: &State, steps: &mut Steps) -> Result<(), OutOfSteps> {
         let (mut stay, mut live, mut atoms) =
@@ -181,21 +201,25 @@ impl<'a, A: Alphabet> Search<'a, A> {
                 None => {}
             }
         }
-        for choice in self.choices(state) {
-            let wanted: Vec<_> = choice.iter().map(|&(atom, _)| atom).collect();
-            for step in self.alphabet.moves(state.guard, &wanted, &atoms, steps)? {
-                let mut next = State {
-                    guard: step.guard,
-                    watched: stay.clone(),
-                    ..state.clone()
-                };
-                for (line, &(_, place)) in choice.iter().enumerate() {
-                    next.wanted[line] = place;
-                }
+        for Choice {
+            atoms: wanted,
+            places,
+        } in self.choices(state)
+        {
+            let wanted = &wanted[..self.wanted.len()];
+            for step in self.alphabet.moves(state.guard, wanted, &atoms, steps)? {
+                let mut watched = stay.clone();
                 for number in step.taken.iter() {
-                    self.reach(live[number] + 1, &mut next.watched);
+                    self.reach(live[number] + 1, &mut watched);
                 }
-                self.visit(next, steps)?;
+                self.visit(
+                    State {
+                        wanted: places,
+                        guard: step.guard,
+                        watched,
+                    },
+                    steps,
+                )?;
             }
         }
         Ok(())
@@ -209,31 +233,54 @@ impl<'a, A: Alphabet> Search<'a, A> {
         }
     }
 
-    /// Every way to choose one atom to take the next symbol in each wanted line, and the place after.
-    fn choices(&self, state: &State) -> Vec<Vec<(&'a A::Atom, usize)>> {
-        let mut choices = vec![Vec::new()];
-        for (line, &place) in self.wanted.iter().zip(&state.wanted) {
-            let options = Self::options(line, place);
-            let extended = |choice: &Vec<_>| {
-                let with = |&option| [&choice[..], &[option]].concat();
-                options.iter().map(with).collect::<Vec<_>>()
-            };
-            choices = choices.iter().flat_map(extended).collect();
+    /// Every way to choose one atom in each wanted line to take the next symbol; those that leave a
+    /// run come last.
+    fn choices(&self, state: &State) -> Vec<Choice<'a, A>> {
+        let mut choices = vec![Choice {
+            atoms: [A::any(); MOST_WANTED],
+            places: state.wanted,
+        }];
+        for (line, atoms) in self.wanted.iter().enumerate() {
+            let mut place = state.wanted[line];
+            let mut extended = Vec::with_capacity(2 * choices.len());
+            if atoms.get(place).is_some_and(A::is_run) {
+                extended.extend_from_slice(&choices);
+                place += 1;
+            }
+            if let Some(atom) = atoms.get(place) {
+                extended.extend(
+                    choices
+                        .iter()
+                        .map(|choice| choice.with(line, atom, place + 1)),
+                );
+            }
+            choices = extended;
         }
         choices
     }
+}
 
-    /// The atoms of one line that may take the next symbol, and the place after.
-    fn options(line: &'a [A::Atom], place: usize) -> Vec<(&'a A::Atom, usize)> {
-        let mut options = Vec::with_capacity(2);
-        let mut next = place;
-        if line.get(next).is_some_and(A::is_run) {
-            options.push((A::any(), place));
-            next += 1;
-        }
-        if let Some(atom) = line.get(next) {
-            options.push((atom, next + 1));
-        }
-        options
+/// One way to take the next symbol in the wanted lines.
+struct Choice<'a, A: Alphabet> {
+    /// The atom of each wanted line that takes it.
+    atoms: [&'a A::Atom; MOST_WANTED],
+    /// The place of each after it.
+    places: [usize; MOST_WANTED],
+}
+
+impl<'a, A: Alphabet> Choice<'a, A> {
+    fn with(&self, line: usize, atom: &'a A::Atom, place: usize) -> Self {
+        let mut choice = *self;
+        choice.atoms[line] = atom;
+        choice.places[line] = place;
+        choice
     }
 }
+
+impl<A: Alphabet> Clone for Choice<'_, A> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A: Alphabet> Copy for Choice<'_, A> {}

@@ -118,23 +118,30 @@ impl<'g> Segments<'g> {
     ) -> Result<Vec<Move>, OutOfSteps> {
         let wanted: Vec<_> = wanted.iter().map(|element| line_of(element)).collect();
         let wanted: Vec<_> = wanted.iter().map(|line| &**line).collect();
-        let hidden = self
-            .hidden_prefix
-            .filter(|_| guard == NONE)
-            .map(starting_with);
         let mut lines: Vec<_> = watched.iter().map(|element| line_of(element)).collect();
-        // After the watched elements: one line that is the empty segment, and those refused.
-        lines.push(Cow::Borrowed(&[]));
+        // After the watched elements: those refused, and for a first segment the empty one.
         lines.extend(self.refused.iter().map(|line| Cow::Borrowed(&line[..])));
-        lines.extend(hidden.map(Cow::Owned));
+        if guard == NONE {
+            lines.extend(self.hidden_prefix.map(starting_with).map(Cow::Owned));
+        }
+        let empty = lines.len();
+        if guard == NONE && self.rules.empty_segments {
+            lines.push(Cow::Borrowed(&[]));
+        }
         steps.take(lines.iter().map(|line| line.len()).sum())?;
         let lines: Vec<_> = lines.iter().map(|line| &**line).collect();
         let sets = Search::new(&self.characters, &wanted, &lines).minimal_sets(steps)?;
-        let allowed =
-            |set: &&Bits| (watched.len() + 1..lines.len()).all(|line| !set.contains(line));
-        let to_move = |set: &Bits| Move {
-            taken: Bits::of(watched.len(), |line| set.contains(line)),
-            guard: Self::guard_after(guard, set.contains(watched.len())),
+        let allowed = |set: &&Bits| {
+            !set.iter()
+                .any(|line| (watched.len()..empty).contains(&line))
+        };
+        let to_move = |set: &Bits| {
+            let is_empty = set.iter().any(|line| line == empty);
+            let taken = Bits::of(watched.len(), |line| set.contains(line));
+            Move {
+                taken,
+                guard: Self::guard_after(guard, is_empty),
+            }
         };
         Ok(sets.iter().filter(allowed).map(to_move).collect())
     }
