@@ -64,4 +64,4 @@ __version__: str = _VERSION
 for _name, _value in list(globals().items()):
     if not _name.startswith("_") and getattr(_value, "__module__", "").startswith("stentor."):
         _value.__module__ = "stentor"
-del _name, _value
+del _name, _value  # pyright: ignore[reportPossiblyUnboundVariable] - there are names

@@ -57,7 +57,7 @@ class Dispatcher:
         """What a shutdown, or a closed agent, left unhandled."""
         self.on_ready: Callable[[], None] = _nothing
         """Is called when the ready queue may have become non-empty."""
-        self.on_quiet: Callable[[], None] = _nothing
+        self.on_quiet: Callable[[], object] = _nothing
         """Is called when `busy` has come down to 0."""
 
     def obstacle(self, targets: Sequence[Target]) -> Quota | None:
@@ -211,7 +211,9 @@ class Dispatcher:
 
 
 def _first_step(
-    handler: Callable[..., Any], delivery: Delivery, wants_delivery: bool  # noqa: FBT001 - the hot path
+    handler: Callable[..., Any],
+    delivery: Delivery,
+    wants_delivery: bool,  # noqa: FBT001 - the hot path
 ) -> tuple[Coroutine[Any, Any, object], object]:
     """Call the handler and run it until it suspends; StopIteration says that it ended before it did."""
     current_delivery.set(delivery)

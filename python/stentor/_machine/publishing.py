@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stentor._values.messages import Message
 
 PUBLISH_BUDGET: Final = 1000
-"""Messages that may be published without anybody waiting, before a publisher lets the rest of the program have a turn."""
+"""Messages published without anybody waiting, after which a publisher lets the rest of the program have a turn."""
 
 
 @final

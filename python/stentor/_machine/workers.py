@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 import trio
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from stentor._machine.dispatcher import Dispatcher, Suspended
 
@@ -60,7 +60,7 @@ class Workers:
                     suspended = await self._lead()
                     if suspended is not None:
                         await self._see_through(suspended, scope)
-                    if not scope.cancel_called and not await self._turn():
+                    if not scope.cancel_called and not await self._turn():  # type: ignore[redundant-expr]  # seen anew
                         return
             if not await self._turn():
                 return
@@ -127,7 +127,7 @@ def _foreign(error: BaseException) -> bool:
     """Say whether `error` holds anything beside ordinary exceptions and the cancellation of the handler."""
     ours = (Exception, trio.Cancelled)
     if isinstance(error, BaseExceptionGroup):
-        return error.split(ours)[1] is not None
+        return error.split(ours)[1] is not None  # pyright: ignore[reportUnknownMemberType] - of whatever is in it
     return not isinstance(error, ours)
 
 
@@ -135,6 +135,7 @@ def _foreign(error: BaseException) -> bool:
 def _resume(suspended: Suspended) -> Generator[Any, Any, None]:
     """Pass on what the handler asks of trio, and what trio answers, until it ends."""
     _, coroutine, context, trap = suspended
+    step: Callable[[Any], object]
     while True:
         try:
             answer = yield trap

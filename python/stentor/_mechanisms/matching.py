@@ -1,7 +1,7 @@
 """Who subscribes to a topic: the native index behind a match cache that is never stale.
 
-The hot path is one lookup in a ``dict``: topic to ready value. Rust runs on a miss and on a change of subscriptions, and
-a change takes out of the cache what it may have changed before anyone can look it up again.
+The hot path is one lookup in a ``dict``: topic to ready value. Rust runs on a miss and on a change of subscriptions,
+and a change takes out of the cache what it may have changed before anyone can look it up again.
 """
 
 from __future__ import annotations

@@ -146,7 +146,9 @@ class Target:
 
     __slots__ = ("quota", "recipient", "subscriptions", "wildcard")
 
-    def __init__(self, recipient: Recipient, subscriptions: tuple[Subscription, ...], quota: Quota, *, wildcard: bool):
+    def __init__(
+        self, recipient: Recipient, subscriptions: tuple[Subscription, ...], quota: Quota, *, wildcard: bool
+    ) -> None:
         """Make the target; `quota` is that of the governing subscription, `wildcard` says whether it is one."""
         self.recipient = recipient
         self.subscriptions = subscriptions

@@ -7,7 +7,7 @@ from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, final
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +45,11 @@ class AddressingMode(Enum):
     """Everyone with a subscription that matches the topic."""
     BROADCAST = "broadcast"
     """Every agent but the sender."""
+
+
+def _expires_at(message: Message) -> float:
+    limit = inf if message.deadline is None else message.deadline
+    return limit if message.ttl is None else min(limit, message.timestamp + message.ttl)
 
 
 @final
@@ -88,10 +93,5 @@ class Message:
     addressing: AddressingMode = field(default=AddressingMode.TOPIC, kw_only=True)
     """How its recipients were found."""
 
-    expires_at: float = field(init=False, repr=False)
+    expires_at: float = field(init=False, repr=False, default=Factory(_expires_at, takes_self=True))
     """Instant on trio's clock from which it is not handled any more; infinity without `ttl` and `deadline`."""
-
-    @expires_at.default
-    def _expires_at(self) -> float:
-        limit = inf if self.deadline is None else self.deadline
-        return limit if self.ttl is None else min(limit, self.timestamp + self.ttl)
