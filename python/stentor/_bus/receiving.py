@@ -21,12 +21,12 @@ class Receiving:
 
     def __init__(self, recipient: Recipient, dispatcher: Dispatcher) -> None:
         """Take messages for `recipient` out of its mailbox."""
-        self.recipient = recipient
+        self.recipient: Recipient = recipient
         self._dispatcher = dispatcher
         self._iterators = 0
-        self.closed = False
+        self.closed: bool = False
         """Whether the owner has closed it."""
-        self.ended = False
+        self.ended: bool = False
         """Whether the bus is closed."""
 
     def check_open(self) -> None:

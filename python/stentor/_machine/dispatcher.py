@@ -49,9 +49,9 @@ class Dispatcher:
         """Make an idle dispatcher that reads the time, in seconds, from `clock`."""
         self.clock = clock
         self.ready: deque[Recipient] = deque()
-        self.busy = 0
+        self.busy: int = 0
         """How many deliveries wait or run and keep the bus from being settled."""
-        self.latency = Histogram()
+        self.latency: Histogram = Histogram()
         """From the acceptance of a message to the end of its handler."""
         self.left: list[LeftDelivery] = []
         """What a shutdown, or a closed agent, left unhandled."""

@@ -32,7 +32,7 @@ class Mailbox:
         """Make an empty mailbox."""
         self._normal: deque[Delivery] = deque()
         self._others: dict[Priority, deque[Delivery]] | None = None
-        self.peak = 0
+        self.peak: int = 0
         """The most that ever waited at once."""
 
     def __len__(self) -> int:

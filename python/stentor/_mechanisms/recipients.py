@@ -53,28 +53,28 @@ class Recipient:
         self, name: str, handler: Callable[..., object] | None, context: Context, *, wants_delivery: bool, slots: int
     ) -> None:
         """Make a recipient to which nothing has been addressed."""
-        self.name = name
-        self.handler = handler
-        self.wants_delivery = wants_delivery
-        self.context = context
+        self.name: str = name
+        self.handler: Callable[..., object] | None = handler
+        self.wants_delivery: bool = wants_delivery
+        self.context: Context = context
         """What a handler's own copy of the context is made from: as it was at registration."""
-        self.mailbox = Mailbox()
+        self.mailbox: Mailbox = Mailbox()
         self.subscriptions: dict[int, Subscription] = {}
         """By index id, so in order of subscription."""
-        self.slots = slots
+        self.slots: int = slots
         """How many more of its deliveries may begin now."""
-        self.scheduled = False
+        self.scheduled: bool = False
         """Whether it stands in the ready queue."""
-        self.counted = handler is not None
+        self.counted: bool = handler is not None
         """Whether what waits here keeps the bus from being settled; not so for a feed that nobody iterates."""
         self.running: dict[Delivery, None] = {}
         self.receivers: deque[Receiver] = deque()
         """Tasks that wait for the mail of a feed, the one that has waited longest first."""
-        self.addressed = 0
-        self.handled = 0
-        self.dead = 0
-        self.expired = 0
-        self.abandoned = 0
+        self.addressed: int = 0
+        self.handled: int = 0
+        self.dead: int = 0
+        self.expired: int = 0
+        self.abandoned: int = 0
 
     @property
     def busy(self) -> bool:

@@ -48,9 +48,9 @@ class Histogram:
     def __init__(self) -> None:
         """Make an empty histogram."""
         self._buckets: dict[int, int] = {}
-        self.count = 0
-        self.total = 0.0
-        self.maximum = 0.0
+        self.count: int = 0
+        self.total: float = 0.0
+        self.maximum: float = 0.0
 
     def add(self, duration: float) -> None:
         """Count one duration in seconds; a negative one counts as none at all."""

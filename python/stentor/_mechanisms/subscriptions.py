@@ -28,10 +28,10 @@ class Quota:
 
     def __init__(self, recipient: Recipient, options: SubscriptionOptions) -> None:
         """Make a quota of which nothing is used."""
-        self.recipient = recipient
-        self.options = options
-        self.capacity = options.capacity
-        self.waiting = 0
+        self.recipient: Recipient = recipient
+        self.options: SubscriptionOptions = options
+        self.capacity: int = options.capacity
+        self.waiting: int = 0
         self._waiters: list[tuple[int, Callable[[], None]]] = []
 
     def release(self) -> None:
@@ -150,10 +150,10 @@ class Target:
         self, recipient: Recipient, subscriptions: tuple[Subscription, ...], quota: Quota, *, wildcard: bool
     ) -> None:
         """Make the target; `quota` is that of the governing subscription, `wildcard` says whether it is one."""
-        self.recipient = recipient
-        self.subscriptions = subscriptions
-        self.quota = quota
-        self.wildcard = wildcard
+        self.recipient: Recipient = recipient
+        self.subscriptions: tuple[Subscription, ...] = subscriptions
+        self.quota: Quota = quota
+        self.wildcard: bool = wildcard
 
 
 @final
@@ -164,8 +164,8 @@ class Route:
 
     def __init__(self, targets: tuple[Target, ...]) -> None:
         """Make a route to `targets`, which stand in subscription order."""
-        self.targets = targets
-        self.wildcards = sum(target.wildcard for target in targets)
+        self.targets: tuple[Target, ...] = targets
+        self.wildcards: int = sum(target.wildcard for target in targets)
 
 
 @final
@@ -174,7 +174,7 @@ class SubscriptionTable:
 
     def __init__(self, dialect: DialectLike, *, cache_capacity: int) -> None:
         """Make an empty table for topics of `dialect` that caches up to `cache_capacity` routes."""
-        self.dialect = dialect
+        self.dialect: DialectLike = dialect
         self._by_id: dict[int, Subscription] = {}
         self._index = MatchTable(dialect, build=self._route, cache_capacity=cache_capacity, reserved=RESERVED)
         self.route: Callable[[str], Route] = self._index.lookup
