@@ -55,8 +55,10 @@ impl Class {
         text.push_str(if self.negated { "[!" } else { "[" });
         for &(low, high) in self.set.ranges() {
             text.push(low);
-            if low != high {
+            if (low..=high).nth(2).is_some() {
                 text.push('-');
+            }
+            if low != high {
                 text.push(high);
             }
         }
