@@ -234,6 +234,10 @@ def test_headers_and_the_whole_are_limited(limits: dict[str, int], text: str) ->
     check_message("a.b", "four", None, headers, raised_by_one)
 
 
+def test_a_message_without_headers_is_as_big_as_its_topic_and_payload() -> None:
+    check_message("a.b", "four", None, {}, MessageLimits(max_total_bytes=7))
+
+
 def test_headers_are_limited_unless_one_says_otherwise() -> None:
     many = {f"h{number}": "" for number in range(129)}
     with pytest.raises(ValueError, match=r"^headers must hold at most 128 entries \(max_headers\), not 129$"):

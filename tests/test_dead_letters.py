@@ -50,6 +50,12 @@ def test_at_its_capacity_the_oldest_is_dropped_and_counted() -> None:
     assert box.statistics() == stentor.DeadLetterStatistics(added=4, held=2, dropped=2, taken=0, peak=2, capacity=2)
 
 
+def test_a_box_is_empty_at_first() -> None:
+    assert DeadLetterBox("mailbox").statistics() == stentor.DeadLetterStatistics(
+        added=0, held=0, dropped=0, taken=0, peak=0, capacity=1000
+    )
+
+
 def test_letters_are_found_by_agent_and_by_pattern() -> None:
     first, second, third = letter("ai.models", "a"), letter("ai.data", "b"), letter("news", "a")
     box = boxed(first, second, third)

@@ -230,6 +230,19 @@ def test_the_counts_by_name_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None
     assert permissions.statistics().refused_publish == 4
 
 
+def test_topics_that_the_same_agents_may_publish_to_share_one_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_CACHED_TOPICS", 2)
+    permissions = policy()
+    permissions.allow("a", publish=["**"])
+    permissions.allow("b", publish=["x", "y"])
+    permissions.allow("c", publish=["z"])
+    allowed = {topic: permissions._table.lookup(topic) for topic in ("x", "y", "other")}
+    assert allowed["x"] is allowed["y"]
+    assert len(permissions._sets) == 2
+    assert permissions._table.lookup("z") == {"a", "c"}
+    assert len(permissions._sets) == 1, "full, so it began anew"
+
+
 @pytest.mark.parametrize(("action", "extra"), [("publish", "stentor_topic"), ("subscribe", "stentor_pattern")])
 def test_a_refused_attempt_is_logged(action: str, extra: str, caplog: pytest.LogCaptureFixture) -> None:
     permissions = policy()

@@ -78,7 +78,7 @@ def test_what_has_expired_is_left_out_and_counted_once() -> None:
 
 
 def test_what_has_expired_is_expired_also_when_it_is_replaced() -> None:
-    kept = retained(stentor.Message("a", 1, ttl=5.0), stentor.Message("a", 2, timestamp=6.0))
+    kept = retained(stentor.Message("a", 1, ttl=5.0), stentor.Message("a", 2, timestamp=5.0))
     assert (kept.statistics().expired, kept.statistics().replaced) == (1, 0)
 
 
@@ -89,6 +89,12 @@ def test_at_its_capacity_the_one_published_longest_ago_is_dropped() -> None:
     assert payloads(kept, "**") == [3, 4]
     assert kept.statistics() == stentor.RetainedStatistics(
         stored=4, held=2, replaced=1, cleared=0, expired=0, dropped=1, peak=2, capacity=2
+    )
+
+
+def test_nothing_is_kept_at_first() -> None:
+    assert RetainedMessages("mailbox").statistics() == stentor.RetainedStatistics(
+        stored=0, held=0, replaced=0, cleared=0, expired=0, dropped=0, peak=0, capacity=10_000
     )
 
 

@@ -39,6 +39,12 @@ def test_a_policy_tries_so_often_and_not_more() -> None:
     assert not RetryPolicy(attempts=1).again(ValueError(), 1)
 
 
+def test_the_ordinary_policy() -> None:
+    assert RetryPolicy() == RetryPolicy(
+        attempts=3, first_delay=0.1, factor=2.0, max_delay=30.0, jitter=1.0, retry_on=Exception, ordered=True
+    )
+
+
 def test_only_the_named_exceptions_are_retried() -> None:
     assert RetryPolicy(retry_on=OSError).again(TimeoutError(), 1)
     assert not RetryPolicy(retry_on=OSError).again(ValueError(), 1)

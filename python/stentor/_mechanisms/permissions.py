@@ -127,7 +127,7 @@ no pattern that it may publish to matches
         )
         self._owners: dict[int, str | None] = {}
         self._sets: dict[frozenset[str | None], frozenset[str | None]] = {}
-        """One set for all topics that the same agents may publish to."""
+        """One set for all topics that the same agents may publish to; bounded like the cache that holds them."""
         self._publish: dict[str | None, dict[str, int]] = {}
         self._subscribe: dict[str | None, dict[str, Pattern]] = {}
         self._refused: dict[str, int] = {"publish": 0, "subscribe": 0}
@@ -158,7 +158,6 @@ no pattern that it may publish to matches
         held = self._publish.get(agent, {})
         new = sorted(topics - held.keys())
         ids = self._table.add_many(new)
-        self._sets.clear()
         self._owners.update(dict.fromkeys(ids, agent))
         self._publish[agent] = held | dict(zip(new, ids, strict=True))
         self._subscribe[agent] = self._subscribe.get(agent, {}) | rights
@@ -186,7 +185,6 @@ no pattern that it may publish to matches
             id = topics.pop(text)
             self._table.remove(id)
             del self._owners[id]
-        self._sets.clear()
         for text in unread:
             del patterns[text]
         for rights in (self._publish, self._subscribe):
@@ -315,7 +313,7 @@ no pattern that it may publish to matches
         return reason
 
     def _is_reserved(self, pattern: str) -> bool:
-        first = pattern if self._separator is None else pattern.split(self._separator, 1)[0]
+        first = pattern if self._separator is None else pattern.split(self._separator, maxsplit=1)[0]
         return first == self._reserved
 
     def _refuse(self, agent: str | None, action: Literal["publish", "subscribe"], text: str, reason: str) -> NoReturn:
