@@ -149,6 +149,72 @@ class AlreadyRegisteredError(ValueError):
 
 
 @final
+class UnknownAgentError(LookupError):
+    """A message is addressed to an agent that does not exist.
+
+    Attributes:
+        name: The name.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Name the agent."""
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        """Name the agent."""
+        return f"there is no agent {self.name!r}"
+
+
+@final
+class NoResponderError(Exception):
+    """A request reached nobody who could answer.
+
+    Attributes:
+        topic: What was asked.
+    """
+
+    def __init__(self, topic: str) -> None:
+        """Name the topic."""
+        super().__init__(topic)
+        self.topic = topic
+
+    def __str__(self) -> str:
+        """Name the topic."""
+        return f"nobody can answer on {self.topic!r}"
+
+
+@final
+class RequestFailedError(Exception):
+    """Every handler of a request failed.
+
+    Attributes:
+        topic: What was asked.
+        errors: Each agent that failed, with its exception.
+    """
+
+    def __init__(self, topic: str, errors: tuple[tuple[str, Exception], ...]) -> None:
+        """Name the topic, the agents and their exceptions."""
+        super().__init__(topic, errors)
+        self.topic = topic
+        self.errors = errors
+
+    def __str__(self) -> str:
+        """Name the topic and who failed how."""
+        causes = ", ".join(f"{agent!r} with {error!r}" for agent, error in self.errors)
+        return f"the request on {self.topic!r} failed: {causes}"
+
+
+@final
+class AbandonedError(Exception):
+    """The agent or the bus was closed before a message was handled."""
+
+
+@final
+class ExpiredError(TimeoutError):
+    """The time of a message was up before its handler was called."""
+
+
 class PermissionDeniedError(Exception):
     """The policy does not allow it; nothing was published, and nobody subscribed.
 

@@ -1,16 +1,23 @@
-"""What a subscription can be told: how it is delivered, how much may wait, and what happens at that bound."""
+"""What a subscription can be told: how it is delivered, what passes, how much may wait, and what happens then."""
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, TypedDict, final
+from typing import TYPE_CHECKING, Final, TypedDict, final
 
 from attrs import field, frozen
 
 from stentor._values import checks
+from stentor._values.filters import MessageFilter, as_filter
+from stentor._values.policies import HandlerKeywords
+from stentor._values.modes import Batch, Mode, Polling, Realtime
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from attrs import Attribute
+
+    from stentor._values.messages import Message
 
 
 class DeliveryMode(Enum):
@@ -18,12 +25,16 @@ class DeliveryMode(Enum):
 
     Example:
         >>> import stentor
-        >>> stentor.DeliveryMode.REALTIME.value
-        'realtime'
+        >>> stentor.DeliveryMode("batch") is stentor.DeliveryMode.BATCH
+        True
     """
 
     REALTIME = "realtime"
     """The handler is called with one message as soon as the agent is free, or the owner iterates."""
+    BATCH = "batch"
+    """The handler, or whoever iterates, gets a list: when `batch_size` messages wait, or after `batch_timeout`."""
+    POLLING = "polling"
+    """The messages wait until `Agent.poll`."""
 
 
 class Overflow(Enum):
@@ -31,12 +42,18 @@ class Overflow(Enum):
 
     Example:
         >>> import stentor
-        >>> stentor.Overflow("block") is stentor.Overflow.BLOCK
+        >>> stentor.Overflow("drop_oldest") is stentor.Overflow.DROP_OLDEST
         True
     """
 
     BLOCK = "block"
     """The publisher waits until there is room; nothing has been accepted for anybody until then."""
+    DROP_OLDEST = "drop_oldest"
+    """The message that has waited longest is dropped for the new one."""
+    DROP_NEWEST = "drop_newest"
+    """The new message is dropped."""
+    LATEST = "latest"
+    """A message replaces the one of the same topic that still waits, full or not; beyond that as DROP_OLDEST."""
     FAIL = "fail"
     """The whole publish is refused with `MailboxFullError`; nothing is accepted for anybody."""
 
@@ -45,12 +62,29 @@ def _overflow(value: object) -> Overflow:
     return checks.member("overflow", value, Overflow)
 
 
-def _mode(value: object) -> DeliveryMode:
+def _mode(value: object) -> DeliveryMode | Mode:
+    if isinstance(value, Mode) and not isinstance(value, (str, DeliveryMode)):
+        hash(value)
+        return value
     return checks.member("mode", value, DeliveryMode)
 
 
-def _capacity(_: object, attribute: Attribute[int], value: object) -> None:
+def _count(_: object, attribute: Attribute[int], value: object) -> None:
     checks.whole(attribute.name, value, least=1)
+
+
+def _seconds(_: object, attribute: Attribute[float], value: object) -> None:
+    checks.seconds(attribute.name, value, infinite=True)
+
+
+def _flag(_: object, attribute: Attribute[bool], value: object) -> None:
+    checks.instance(attribute.name, value, bool)
+
+
+def _group(_: object, attribute: Attribute[str | None], value: object) -> None:
+    if value is not None and not checks.instance(attribute.name, value, str):
+        msg = "group must not be empty"
+        raise ValueError(msg)
 
 
 @final
@@ -71,17 +105,58 @@ class SubscriptionOptions:
         ValueError: capacity must be >= 1, not 0
     """
 
-    mode: DeliveryMode = field(default=DeliveryMode.REALTIME, converter=_mode)
-    """When the recipient is called, and with what."""
-    capacity: int = field(default=1000, validator=_capacity)
+    mode: DeliveryMode | Mode = field(default=DeliveryMode.REALTIME, converter=_mode)
+    """When the recipient is called, and with what: a `DeliveryMode`, or a `Mode` of your own."""
+    capacity: int = field(default=1000, validator=_count)
     """How many of its messages may wait at once; those being handled do not count."""
     overflow: Overflow = field(default=Overflow.BLOCK, converter=_overflow)
     """What happens to a message that finds the capacity used up."""
+    filter: MessageFilter | None = field(default=None, converter=as_filter)
+    """What passes: a `MessageFilter`, or a function of a message that says so; None for everything."""
+    batch_size: int = field(default=10, validator=_count)
+    """BATCH: how many messages are a full batch."""
+    batch_timeout: float = field(default=30.0, validator=_seconds)
+    """BATCH: seconds after the first message at which a batch is delivered though it is not full."""
+    auto_ack: bool = field(default=True, validator=_flag)
+    """POLLING: whether a polled message is handled; else it is unread until it is acknowledged."""
+    group: str | None = field(default=None, validator=_group)
+    """Subscriptions to the same pattern in the same group share its messages: each goes to one of them."""
+    retained: bool = field(default=False, validator=_flag)
+    """Whether it begins with the retained value of each topic that it matches."""
+
+    def behaviour(self) -> Mode:
+        """Return the mode with its settings."""
+        if self.mode is DeliveryMode.REALTIME:
+            return REALTIME
+        if self.mode is DeliveryMode.BATCH:
+            return Batch(self.batch_size, self.batch_timeout)
+        if self.mode is DeliveryMode.POLLING:
+            return Polling(self.auto_ack)
+        return self.mode
 
 
-class SubscriptionKeywords(TypedDict, total=False):
-    """The options of `SubscriptionOptions` as keywords."""
+REALTIME: Final = Realtime()
+DEFAULT_OPTIONS: Final = SubscriptionOptions()
 
-    mode: DeliveryMode | str
+
+class FeedKeywords(TypedDict, total=False):
+    """The options of `SubscriptionOptions` as keywords, but for the mode."""
+
     capacity: int
     overflow: Overflow | str
+    filter: MessageFilter | Callable[[Message], object] | None
+    batch_size: int
+    batch_timeout: float
+    auto_ack: bool
+    group: str | None
+    retained: bool
+
+
+class SubscriptionKeywords(FeedKeywords, total=False):
+    """The options of `SubscriptionOptions` as keywords."""
+
+    mode: DeliveryMode | Mode | str
+
+
+class RegistrationKeywords(SubscriptionKeywords, HandlerKeywords, total=False):
+    """What an agent can be registered with: how its handler is treated, and the defaults of its mailbox."""

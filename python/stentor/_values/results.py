@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING, Literal, final
 
 from attrs import field, frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from stentor._values.messages import Message
 
 
@@ -87,3 +90,72 @@ class LeftDelivery:
     """The message."""
     state: Literal["waiting", "running"]
     """Whether it still waited in the mailbox, or its handler had begun and was cancelled."""
+
+
+class Routed(Enum):
+    """What became of a routed message for one recipient.
+
+    Example:
+        >>> import stentor
+        >>> stentor.Routed.QUEUED.value
+        'queued'
+    """
+
+    DELIVERED = "delivered"
+    """Its handler has finished, or it waits in the mailbox of somebody who is there to read it."""
+    QUEUED = "queued"
+    """It is in the stored mailbox: there is no handler, or the agent is away."""
+    REJECTED = "rejected"
+    """It was not accepted: a mailbox is full, or the store refused it."""
+    FAILED = "failed"
+    """Its handler failed for good, or ran out of time; it is in the stored mailbox, marked so."""
+
+
+@final
+@frozen(kw_only=True)
+class RouteResult:
+    """What became of one routed message, for each of its recipients.
+
+    Example:
+        >>> import stentor, trio
+        >>> async def main():
+        ...     async with stentor.open_bus() as bus:
+        ...         bus.register("gpt4")
+        ...         result = await bus.route(stentor.Message("gpt4", "hello", addressing=stentor.AddressingMode.DIRECT))
+        ...         print(result.outcomes)
+        >>> trio.run(main)
+        {'gpt4': <Routed.QUEUED: 'queued'>}
+    """
+
+    message_id: str
+    """The `id` of the message."""
+    target: str
+    """The topic, or the agent, that it was addressed to."""
+    outcomes: Mapping[str, Routed]
+    """For each recipient by name, what became of it."""
+    errors: Mapping[str, Exception]
+    """The exception, for each recipient that has one."""
+
+
+@final
+@frozen(kw_only=True)
+class Replies:
+    """The answers to a request that everybody was asked.
+
+    Example:
+        >>> import stentor
+        >>> stentor.Replies(messages=(), errors=(), silent=("gpt4",)).complete
+        False
+    """
+
+    messages: tuple[Message, ...]
+    """The replies, in the order in which they came."""
+    errors: tuple[tuple[str, Exception], ...]
+    """Each agent whose handler failed, with its exception."""
+    silent: tuple[str, ...]
+    """Who neither answered nor failed in time."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether everybody answered or failed."""
+        return not self.silent
