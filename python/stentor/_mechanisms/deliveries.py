@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final, Protocol, final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from trio import CancelScope
 
     from stentor._mechanisms.recipients import Recipient
-    from stentor._mechanisms.subscriptions import Subscription, Target
+    from stentor._mechanisms.routes import Target
+    from stentor._mechanisms.subscriptions import Subscription
     from stentor._values.messages import Message
+    from stentor._values.modes import Mode
     from stentor._values.options import DeliveryMode
 
 
 class Watcher(Protocol):
     """Somebody who wants to know the outcome of each delivery of one publish."""
+
+    @property
+    def without(self) -> Collection[Recipient]:
+        """Who shall not get the message."""
+
+    @property
+    def keeps_failed(self) -> bool:
+        """Whether it stores what has failed for good, so that it is no dead letter."""
 
     def expect(self, targets: Sequence[Target]) -> None:
         """Take note of who would get the message if it were accepted now, or refuse by an exception."""
@@ -27,6 +36,11 @@ class Watcher(Protocol):
 
     def over(self, delivery: Delivery, error: Exception | None) -> None:
         """Take note that the handler has finished, or that it never will and why."""
+
+
+WAITING: Final = 0
+RUNNING: Final = 1
+OVER: Final = 2
 
 
 @final
@@ -47,7 +61,7 @@ class Delivery:
         gpt4 ['ai.*', 'ai.models'] 1
     """
 
-    __slots__ = ("_scope", "_target", "_watcher", "_withdrawn", "attempt", "message", "redelivered")
+    __slots__ = ("_arrived", "_batch", "_cause", "_scope", "_started", "_state", "_target", "_watcher", "attempt", "message", "redelivered")
 
     message: Message
     """The message: one object, shared with every other recipient."""
@@ -63,13 +77,17 @@ class Delivery:
         self.redelivered = False
         self._target = target
         self._watcher = watcher
+        self._state = WAITING
+        self._arrived = 0.0
+        self._started = 0.0
+        self._batch: tuple[Delivery, ...] | None = None
         self._scope: CancelScope | None = None
-        self._withdrawn: Exception | None = None
+        self._cause: Exception | None = None
 
     @property
     def agent(self) -> str:
         """The name of the agent that it is for."""
-        return self._target.recipient.name
+        return self._target.quota.lane.recipient.name
 
     @property
     def subscriptions(self) -> tuple[Subscription, ...]:
@@ -77,7 +95,7 @@ class Delivery:
         return self._target.subscriptions
 
     @property
-    def mode(self) -> DeliveryMode:
+    def mode(self) -> DeliveryMode | Mode:
         """The mode of the subscription that governs this delivery: the first that matched."""
         return self._target.quota.options.mode
 
@@ -86,10 +104,11 @@ class Delivery:
         return f"<Delivery of {self.message.id} on {self.message.topic!r} to {self.agent!r}, attempt {self.attempt}>"
 
 
+def members(lead: Delivery) -> tuple[Delivery, ...]:
+    """Return all deliveries of the call that `lead` stands for."""
+    return (lead,) if lead._batch is None else lead._batch
+
+
 def recipient_of(delivery: Delivery) -> Recipient:
     """Return the recipient that waits for `delivery`."""
-    return delivery._target.recipient
-
-
-current_delivery: Final[ContextVar[Delivery | None]] = ContextVar("stentor.current_delivery", default=None)
-"""The delivery in whose handler (or in whose child task) the code runs, or None outside of handlers."""
+    return delivery._target.quota.lane.recipient

@@ -1,83 +1,219 @@
-"""A mailbox: the deliveries that wait for one recipient, the most urgent first, equals in their order.
+"""A mailbox: the deliveries that wait for one recipient.
 
-Two ideas meet here. The *mailbox* orders what waits. The *quota* bounds it: every subscription may have so many of its
-deliveries waiting, whichever recipient they wait for, and publishers that find a quota used up queue at it.
+Three ideas meet here. The *mailbox* has a lane for each delivery mode of its recipient. A *lane* orders what waits: the
+most urgent first, equals in their order. A *quota* bounds it: each subscription may have so many of its deliveries
+waiting, and publishers that find it used up queue at it, or push something out, as its overflow policy says.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import deque
-from typing import TYPE_CHECKING, final
+from math import inf
+from typing import TYPE_CHECKING, Final, final
 
+from stentor._mechanisms.deliveries import WAITING
 from stentor._values.messages import Priority
+from stentor._values.options import REALTIME, Overflow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from stentor._mechanisms.deliveries import Delivery
+    from stentor._mechanisms.recipients import Recipient
+    from stentor._values.modes import Mode
+    from stentor._values.options import SubscriptionOptions
 
-_BEFORE_NORMAL = (Priority.URGENT, Priority.HIGH)
+_BEFORE_NORMAL: Final = (Priority.URGENT, Priority.HIGH)
+_SLACK: Final = 64
 
 
 @final
-class Mailbox:
-    """Waiting deliveries, ordered by priority and then by arrival; adding and taking are O(1).
+class Lane:
+    """What waits for one recipient in one mode; adding, taking and dropping are O(1), amortised.
 
-    Ordinary mailboxes hold NORMAL messages only, so these have a queue of their own and the others exist on demand.
+    Ordinary lanes hold NORMAL messages only, so these have a queue of their own and the others exist on demand. A
+    delivery that is dropped from the middle stays in its queue as a ghost until it comes to the front, or until there
+    are more ghosts than deliveries.
     """
 
-    __slots__ = ("_normal", "_others", "peak")
+    __slots__ = (
+        "_ghosts",
+        "_normal",
+        "_others",
+        "again",
+        "alarm",
+        "alarm_at",
+        "counted",
+        "mode",
+        "peak",
+        "realtime",
+        "recipient",
+        "scheduled",
+        "waiting",
+    )
 
-    def __init__(self) -> None:
-        """Make an empty mailbox."""
+    def __init__(self, recipient: Recipient, mode: Mode) -> None:
+        """Make an empty lane."""
+        self.recipient = recipient
+        self.mode = mode
+        self.realtime = mode is REALTIME
+        """Whether it is due as soon as it has anything, one message at a time."""
+        self.counted = False
+        """Whether what waits here keeps the bus from being settled."""
+        self.scheduled = False
+        """Whether it stands in the ready queue."""
+        self.alarm = 0
+        """The timer that will look whether it is due, and when it goes off."""
+        self.alarm_at = inf
+        self.again: deque[Delivery] = deque()
+        """Deliveries whose next attempt is due, and that have kept their slot."""
+        self.waiting = 0
+        """How many deliveries wait."""
+        self.peak = 0
+        """The most that ever waited at once."""
+        self._ghosts = 0
         self._normal: deque[Delivery] = deque()
         self._others: dict[Priority, deque[Delivery]] | None = None
-        self.peak: int = 0
-        """The most that ever waited at once."""
-
-    def __len__(self) -> int:
-        """Return how many deliveries wait."""
-        if self._others is None:
-            return len(self._normal)
-        return len(self._normal) + sum(map(len, self._others.values()))
 
     def __iter__(self) -> Iterator[Delivery]:
         """Iterate over what waits, in the order in which it would be taken."""
-        others = self._others or {}
-        for priority in sorted(Priority, reverse=True):
-            yield from self._normal if priority is Priority.NORMAL else others.get(priority, ())
+        for queue in self._queues():
+            yield from (delivery for delivery in queue if delivery._state == WAITING)
 
-    def put(self, delivery: Delivery) -> None:
-        """Add a delivery behind those of its priority."""
-        priority = delivery.message.priority
-        if priority is Priority.NORMAL:
-            self._normal.append(delivery)
+    def put(self, delivery: Delivery, *, first: bool = False) -> None:
+        """Add a delivery behind those of its priority, or before them when it is put back."""
+        queue = self._queue(delivery.message.priority)
+        if first:
+            queue.appendleft(delivery)
         else:
-            if self._others is None:
-                self._others = {p: deque() for p in Priority if p is not Priority.NORMAL}
-            self._others[priority].append(delivery)
-        waiting = len(self._normal) if self._others is None else len(self)
-        if waiting > self.peak:
-            self.peak = waiting
+            queue.append(delivery)
+        self.waiting += 1
+        if self.waiting > self.peak:
+            self.peak = self.waiting
 
     def take(self) -> Delivery | None:
         """Remove and return the first delivery, or None when nothing waits."""
-        if self._others is not None:
-            for priority in _BEFORE_NORMAL:
-                if queue := self._others[priority]:
-                    return queue.popleft()
-        if self._normal:
-            return self._normal.popleft()
-        if self._others is not None and (queue := self._others[Priority.LOW]):
-            return queue.popleft()
+        if not self.waiting:
+            return None
+        self.waiting -= 1
+        queues = (self._normal,) if self._others is None else self._queues()
+        for queue in queues:
+            while queue:
+                delivery = queue.popleft()
+                if delivery._state == WAITING:
+                    return delivery
+                self._ghosts -= 1
         return None
 
-    def remove(self, delivery: Delivery) -> bool:
-        """Remove `delivery` if it waits, and return whether it did; O(n)."""
-        priority = delivery.message.priority
-        queue = self._normal if priority is Priority.NORMAL else (self._others or {}).get(priority, deque())
-        try:
-            queue.remove(delivery)
-        except ValueError:
-            return False
-        return True
+    def first(self) -> Delivery | None:
+        """Return the delivery that would be taken next."""
+        return next(iter(self), None)
+
+    def drop(self) -> None:
+        """Let go of one delivery that has just ceased to wait, wherever it stands."""
+        self.waiting -= 1
+        self._ghosts += 1
+        if self._ghosts > self.waiting + _SLACK:
+            self._ghosts = 0
+            for queue in self._queues():
+                alive = [delivery for delivery in queue if delivery._state == WAITING]
+                queue.clear()
+                queue.extend(alive)
+
+    def _queue(self, priority: Priority) -> deque[Delivery]:
+        if priority is Priority.NORMAL:
+            return self._normal
+        if self._others is None:
+            self._others = {p: deque() for p in sorted(Priority, reverse=True) if p is not Priority.NORMAL}
+        return self._others[priority]
+
+    def _queues(self) -> Iterator[deque[Delivery]]:
+        others = self._others or {}
+        for priority in sorted(Priority, reverse=True):
+            queue = self._normal if priority is Priority.NORMAL else others.get(priority)
+            if queue is not None:
+                yield queue
+
+
+@final
+class Quota:
+    """How many deliveries may wait because of one subscription, and who waits for room."""
+
+    __slots__ = ("_newest", "_order", "_waiters", "capacity", "dropped", "lane", "options", "overflow", "total", "waiting")
+
+    def __init__(self, lane: Lane, options: SubscriptionOptions) -> None:
+        """Make a quota of which nothing is used."""
+        self.lane = lane
+        self.options = options
+        self.capacity = options.capacity
+        self.overflow = options.overflow
+        self.waiting = 0
+        self.total = 0
+        """How many deliveries it let in."""
+        self.dropped = 0
+        self._waiters: list[tuple[int, Callable[[], None]]] = []
+        self._order: deque[Delivery] | None = None
+        self._newest: dict[str, Delivery] | None = None
+        if self.overflow in (Overflow.DROP_OLDEST, Overflow.LATEST):
+            self._order = deque()
+        if self.overflow is Overflow.LATEST:
+            self._newest = {}
+
+    @property
+    def tracks(self) -> bool:
+        """Whether each arrival must be entered, because a later one may push it out."""
+        return self._order is not None
+
+    def enter(self, delivery: Delivery) -> None:
+        """Remember the order of arrival, for a policy that pushes out."""
+        if self._order is None:
+            return
+        if len(self._order) > 2 * self.capacity + _SLACK:
+            self._order = deque(d for d in self._order if d._state == WAITING)
+        self._order.append(delivery)
+        if self._newest is not None:
+            self._newest[delivery.message.topic] = delivery
+
+    def displaced(self, topic: str) -> Delivery | None:
+        """Return the waiting delivery that a new message on `topic` pushes out, if it does."""
+        if self._newest is not None:
+            earlier = self._newest.get(topic)
+            if earlier is not None and earlier._state == WAITING:
+                return earlier
+        if self._order is None or self.waiting < self.capacity:
+            return None
+        while self._order[0]._state != WAITING:
+            self._order.popleft()
+        return self._order[0]
+
+    def leaves(self, delivery: Delivery) -> None:
+        """Give the place of `delivery` back, to the publisher that has waited longest."""
+        self.waiting -= 1
+        if self._newest is not None and self._newest.get(delivery.message.topic) is delivery:
+            del self._newest[delivery.message.topic]
+        if self._waiters:
+            self.wake_oldest()
+
+    def enqueue(self, age: int, wake: Callable[[], None]) -> None:
+        """Let a publisher wait for room; `wake` is called once when it should look again, lowest `age` first."""
+        insort(self._waiters, (age, wake), key=_age)
+
+    def dequeue(self, age: int) -> None:
+        """Take a publisher that waits out again."""
+        del self._waiters[bisect_left(self._waiters, age, key=_age)]
+
+    def wake_oldest(self) -> None:
+        """Wake the publisher that has waited longest, if there is room for it."""
+        if self._waiters and self.waiting < self.capacity:
+            self._waiters.pop(0)[1]()
+
+    def wake_all(self) -> None:
+        """Wake every publisher: what they waited for may not concern them any more."""
+        waiters, self._waiters = self._waiters, []
+        for _, wake in waiters:
+            wake()
+
+
+def _age(waiter: tuple[int, Callable[[], None]]) -> int:
+    return waiter[0]

@@ -1,85 +1,175 @@
-"""Recipients: who has a mailbox. An agent's recipient has a handler, a feed's has a task that receives."""
+"""Recipients: who has a mailbox. An agent's recipient usually has a handler, a feed's has a task that receives."""
 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Protocol, final
+from typing import TYPE_CHECKING, Final, Protocol, final
 
-from stentor._mechanisms.mailbox import Mailbox
-from stentor._mechanisms.statistics import AgentStatistics
+from stentor._mechanisms.deliveries import members
+from stentor._mechanisms.mailbox import Lane, Quota
+from stentor._mechanisms.statistics import NO_LATENCY, AgentStatistics, Histogram
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from contextvars import Context
 
     from stentor._mechanisms.deliveries import Delivery
     from stentor._mechanisms.subscriptions import Subscription
+    from stentor._values.modes import Mode
+    from stentor._values.options import SubscriptionOptions
+    from stentor._values.policies import HandlerPolicy
 
 
 class Receiver(Protocol):
     """A task that waits for the next delivery to a feed."""
 
-    def hand(self, delivery: Delivery | None) -> None:
-        """Give it the delivery, or None for the end, and let it go on."""
+    def hand(self, lead: Delivery | None) -> None:
+        """Give it a delivery, or the first of a batch, or None for the end, and let it go on."""
+
+
+_NOBODY: Final[deque[Receiver]] = deque(maxlen=0)
 
 
 @final
 class Recipient:
-    """The state of one recipient. The dispatcher is the only one who writes `mailbox`, the counts and the flags.
+    """The state of one recipient. The dispatcher is the only one who writes its mailbox, its counts and its flags.
 
-    At any moment, and each counted by itself: addressed = handled + dead + expired + abandoned + waiting + running.
+    At any moment, each counted by itself: addressed = handled + dead + dropped + expired + stored + abandoned +
+    waiting + running + unacknowledged.
     """
 
     __slots__ = (
+        "_lanes",
         "abandoned",
         "addressed",
+        "away",
+        "backing_off",
+        "blocked",
         "context",
-        "counted",
         "dead",
+        "dropped",
         "expired",
+        "failures_in_a_row",
         "handled",
         "handler",
-        "mailbox",
+        "is_feed",
+        "latency",
+        "longest_block",
         "name",
+        "policy",
+        "quarantined",
+        "quota",
         "receivers",
+        "retries",
+        "returning",
         "running",
-        "scheduled",
         "slots",
+        "slots_away",
+        "stored",
         "subscriptions",
+        "unacknowledged",
         "wants_delivery",
     )
 
-    def __init__(
-        self, name: str, handler: Callable[..., object] | None, context: Context, *, wants_delivery: bool, slots: int
+    def __init__(  # noqa: PLR0913 - a record made in one place
+        self,
+        name: str,
+        handler: Callable[..., object] | None,
+        context: Context,
+        policy: HandlerPolicy,
+        options: SubscriptionOptions,
+        *,
+        wants_delivery: bool,
+        slots: int,
+        is_feed: bool = False,
     ) -> None:
         """Make a recipient to which nothing has been addressed."""
-        self.name: str = name
-        self.handler: Callable[..., object] | None = handler
-        self.wants_delivery: bool = wants_delivery
-        self.context: Context = context
+        self.name = name
+        self.handler = handler
+        self.wants_delivery = wants_delivery
+        self.is_feed = is_feed
+        """Whether it is a subscription's own recipient, and no agent."""
+        self.context = context
         """What a handler's own copy of the context is made from: as it was at registration."""
-        self.mailbox: Mailbox = Mailbox()
+        self.policy = policy
+        """What happens to a handler that takes too long, or fails."""
+        self._lanes: dict[tuple[Mode, bool], Lane] = {}
         self.subscriptions: dict[int, Subscription] = {}
         """By index id, so in order of subscription."""
-        self.slots: int = slots
+        self.slots = slots
         """How many more of its deliveries may begin now."""
-        self.scheduled: bool = False
-        """Whether it stands in the ready queue."""
-        self.counted: bool = handler is not None
-        """Whether what waits here keeps the bus from being settled; not so for a feed that nobody iterates."""
+        self.slots_away = 0
+        """The slots that it gets back when it returns."""
+        self.away = False
+        self.returning = False
+        """Whether it gets its backlog, which everything else waits for."""
+        self.quarantined = False
         self.running: dict[Delivery, None] = {}
-        self.receivers: deque[Receiver] = deque()
+        self.backing_off: dict[Delivery, int] = {}
+        """What waits for its next attempt, and the timer of that."""
+        self.unacknowledged: dict[str, Delivery] = {}
+        """What was polled and not yet acknowledged, by the id of the message."""
+        self.receivers: deque[Receiver] = deque() if handler is None else _NOBODY
         """Tasks that wait for the mail of a feed, the one that has waited longest first."""
-        self.addressed: int = 0
-        self.handled: int = 0
-        self.dead: int = 0
-        self.expired: int = 0
-        self.abandoned: int = 0
+        self.failures_in_a_row = 0
+        self.latency: Histogram | None = None
+        """From acceptance to the end of the handler; made at the first."""
+        self.blocked = 0.0
+        """Seconds for which its handler kept everybody else from running, in all."""
+        self.longest_block = 0.0
+        """The same, for its longest stretch."""
+        self.retries = 0
+        """Attempts beyond the first."""
+        self.addressed = 0
+        self.handled = 0
+        self.dead = 0
+        self.dropped = 0
+        self.expired = 0
+        self.stored = 0
+        self.abandoned = 0
+        self.quota = Quota(self.lane(options.behaviour()), options)
+        """For what is addressed to it directly, or to everybody."""
+
+    def lane(self, mode: Mode, *, backlog: bool = False) -> Lane:
+        """Return the lane for `mode`, made if there is none; the backlog has a lane of its own."""
+        key = (mode, backlog)
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = Lane(self, mode)
+            lane.counted = self.counts(lane)
+            lane.scheduled = self.returning and not backlog
+        return lane
+
+    def counts(self, lane: Lane) -> bool:
+        """Return whether what waits in `lane` keeps the bus from being settled, as long as nobody iterates over it."""
+        return self.handler is not None and lane.mode.counts and not self.away
+
+    @property
+    def lanes(self) -> Iterable[Lane]:
+        """Its lanes, in the order in which they were first needed."""
+        return self._lanes.values()
+
+    @property
+    def waiting(self) -> int:
+        """How many deliveries wait, those for their next attempt included."""
+        return sum(lane.waiting for lane in self._lanes.values()) + sum(len(members(d)) for d in self.backing_off)
+
+    @property
+    def keeps_place(self) -> bool:
+        """Whether a delivery that backs off keeps its place, so that the agent waits for it."""
+        return self.policy.retry is not None and self.policy.retry.ordered
+
+    def note_block(self, duration: float) -> None:
+        """Note that its handler kept everybody else from running for so many seconds."""
+        self.blocked += duration
+        if duration > self.longest_block:
+            self.longest_block = duration
 
     @property
     def busy(self) -> bool:
-        """Whether it has something waiting or running that counts for quiescence."""
-        return self.counted and bool(self.running or self.mailbox)
+        """Whether it has something waiting or running that keeps the bus from being settled."""
+        working = self.handler is not None and bool(self.running or self.backing_off)
+        return working or any(lane.counted and lane.waiting for lane in self._lanes.values())
 
     def statistics(self) -> AgentStatistics:
         """Return what became of everything addressed to it."""
@@ -89,9 +179,16 @@ class Recipient:
             addressed=self.addressed,
             handled=self.handled,
             dead=self.dead,
+            dropped=self.dropped,
             expired=self.expired,
+            stored=self.stored,
             abandoned=self.abandoned,
-            waiting=len(self.mailbox),
+            waiting=self.waiting,
             running=len(self.running),
-            peak_waiting=self.mailbox.peak,
+            unacknowledged=len(self.unacknowledged),
+            peak_waiting=max(lane.peak for lane in self._lanes.values()),
+            retries=self.retries,
+            latency=NO_LATENCY if self.latency is None else self.latency.record(),
+            blocked=self.blocked,
+            longest_block=self.longest_block,
         )

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from stentor._mechanisms.recipients import Recipient
 
-COUNTS: Final = ("addressed", "handled", "dead", "expired", "abandoned")
+COUNTS: Final = ("addressed", "handled", "dead", "dropped", "expired", "stored", "abandoned")
 """The counts of a recipient that never go down."""
 
 
@@ -42,6 +42,18 @@ class Registry:
         self._leaving.append(recipient)
         self._forget()
 
+    def get(self, name: str) -> Recipient | None:
+        """Return the recipient of that name, or None."""
+        return self._by_name.get(name)
+
+    def agents(self) -> Iterator[Recipient]:
+        """Iterate over the agents, in order of registration."""
+        return (recipient for recipient in self._by_name.values() if not recipient.is_feed)
+
+    def names(self) -> Iterator[str]:
+        """Iterate over the names of the agents, in order of registration."""
+        return (recipient.name for recipient in self.agents())
+
     def __len__(self) -> int:
         """Return how many have a name now."""
         return len(self._by_name)
@@ -55,13 +67,14 @@ class Registry:
         """Return the sum of each count, and of what waits and runs; O(recipients)."""
         self._forget()
         totals = {name: gone + sum(getattr(r, name) for r in self) for name, gone in self._gone.items()}
-        totals["waiting"] = sum(len(recipient.mailbox) for recipient in self)
+        totals["waiting"] = sum(recipient.waiting for recipient in self)
         totals["running"] = sum(len(recipient.running) for recipient in self)
+        totals["unacknowledged"] = sum(len(recipient.unacknowledged) for recipient in self)
         return totals
 
     def busy(self) -> tuple[tuple[str, int, int], ...]:
         """Return the name of each recipient that is busy, with how many deliveries wait and run."""
-        return tuple((r.name, len(r.mailbox), len(r.running)) for r in self if r.busy)
+        return tuple((r.name, r.waiting, len(r.running)) for r in self if r.busy)
 
     def _forget(self) -> None:
         for recipient in [recipient for recipient in self._leaving if not recipient.running]:

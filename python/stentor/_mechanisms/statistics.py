@@ -92,12 +92,16 @@ def _middle(bucket: int) -> float:
     return 0.0 if bucket == -(1 << 20) else (0.5 + (step + 0.5) / (2 * _STEPS)) * 2.0**exponent
 
 
+NO_LATENCY: Final = Histogram().record()
+
+
 @final
 @frozen(kw_only=True)
 class AgentStatistics:
     """What became of everything addressed to one agent or feed.
 
-    At every moment addressed = handled + dead + expired + abandoned + waiting + running; each is counted by itself.
+    At every moment addressed = handled + dead + dropped + expired + stored + abandoned + waiting + running +
+    unacknowledged; each is counted by itself.
     """
 
     name: str
@@ -105,21 +109,35 @@ class AgentStatistics:
     subscriptions: int
     """How many subscriptions it has."""
     addressed: int
-    """Messages accepted for it."""
+    """Messages that passed its filters."""
     handled: int
-    """Handlers that finished, or messages that the owner of a feed received."""
+    """Deliveries whose handler finished, or that the owner received, polled or acknowledged."""
     dead: int
-    """Handlers that failed for good."""
+    """Deliveries whose handler failed for good."""
+    dropped: int
+    """Deliveries that an overflow policy dropped."""
     expired: int
-    """Messages whose time was up before their handler was called."""
+    """Deliveries whose time was up before their handler was called."""
+    stored: int
+    """Deliveries that went to the stored mailbox."""
     abandoned: int
-    """What a shutdown left."""
+    """Deliveries that a shutdown left."""
     waiting: int
-    """Messages in the mailbox now."""
+    """Deliveries in the mailbox now, those that wait for their next attempt included."""
     running: int
-    """Handlers that run now."""
+    """Deliveries that are being handled now."""
+    unacknowledged: int
+    """Deliveries polled, and not yet acknowledged."""
     peak_waiting: int
-    """The most messages that were ever in the mailbox at once."""
+    """The most deliveries that ever waited at once in one mode."""
+    retries: int
+    """Attempts beyond the first of a delivery."""
+    latency: LatencyStatistics
+    """From the acceptance of a message to the end of its handler."""
+    blocked: float
+    """Seconds for which its handler kept everybody else from running, in all."""
+    longest_block: float
+    """The longest stretch, in seconds, for which it did so."""
 
 
 @final
@@ -127,8 +145,8 @@ class AgentStatistics:
 class BusStatistics:
     """What a bus has done since it was opened.
 
-    At every moment addressed = handled + dead + expired + abandoned + waiting + running, summed over all agents and
-    feeds there are and were.
+    At every moment addressed = handled + dead + dropped + expired + stored + abandoned + waiting + running +
+    unacknowledged, summed over all agents and feeds there are and were.
     """
 
     messages: int
@@ -141,14 +159,20 @@ class BusStatistics:
     """Deliveries whose handler finished, or that the owner of a feed received."""
     dead: int
     """Deliveries whose handler failed for good."""
+    dropped: int
+    """Deliveries that an overflow policy dropped."""
     expired: int
     """Deliveries whose time was up before their handler was called."""
+    stored: int
+    """Deliveries that went to a stored mailbox."""
     abandoned: int
     """Deliveries that a shutdown left."""
     waiting: int
     """Deliveries in mailboxes now."""
     running: int
-    """Handlers that run now."""
+    """Deliveries that are being handled now."""
+    unacknowledged: int
+    """Deliveries polled, and not yet acknowledged."""
     agents: int
     """Agents registered now."""
     subscriptions: int
