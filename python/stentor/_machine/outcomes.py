@@ -9,27 +9,32 @@ import trio
 from stentor._mechanisms.deliveries import recipient_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from stentor._machine.dispatcher import Dispatcher
+    from stentor._machine.attendance import Attendance
     from stentor._mechanisms.deliveries import Delivery
     from stentor._mechanisms.recipients import Recipient
-    from stentor._mechanisms.subscriptions import Target
+    from stentor._mechanisms.routes import Target
 
 
 @final
 class Outcomes:
     """Watches all deliveries of one message until the last of them is over."""
 
-    def __init__(self, dispatcher: Dispatcher, check: Callable[[], None]) -> None:
+    def __init__(
+        self, attendance: Attendance, check: Callable[[], None], without: Collection[Recipient], *, keeps_failed: bool
+    ) -> None:
         """Watch nothing yet; the dispatcher tells each delivery as it accepts it.
 
         `check` raises DeadlockError when who is `awaited` can never go on.
         """
-        self._dispatcher = dispatcher
+        self.without = without
+        self.keeps_failed = keeps_failed
+        self._attendance = attendance
         self._check = check
         self._expected: tuple[Recipient, ...] = ()
         self._pending: dict[Delivery, None] = {}
+        self._arrived: set[Delivery] = set()
         self._all_over = trio.Event()
         self.reached = 0
         """Handlers that finished, and mailboxes without one that accepted."""
@@ -42,7 +47,7 @@ class Outcomes:
         Raises:
             DeadlockError: Waiting for them would never end.
         """
-        self._expected = tuple(target.recipient for target in targets if target.recipient.handler is not None)
+        self._expected = tuple(target.recipient for target in targets if target.is_called)
         self._check()
 
     def awaited(self) -> Iterator[Recipient | Delivery]:
@@ -55,16 +60,17 @@ class Outcomes:
     def accepted(self, delivery: Delivery) -> None:
         """Wait for this one too, unless nobody is called with it: then it has arrived."""
         self._expected = ()
-        if recipient_of(delivery).handler is None:
-            self.reached += 1
-        else:
+        if delivery._target.is_called:
             self._pending[delivery] = None
+        else:
+            self._arrived.add(delivery)
+            self.reached += 1
 
     def over(self, delivery: Delivery, error: Exception | None) -> None:
-        """Count the outcome of one delivery."""
-        if delivery not in self._pending:
+        """Count the outcome of one delivery; of what has arrived already, nothing more is told."""
+        if delivery in self._arrived:
             return
-        del self._pending[delivery]
+        self._pending.pop(delivery, None)
         if error is None:
             self.reached += 1
         else:
@@ -72,14 +78,14 @@ class Outcomes:
         if not self._pending:
             self._all_over.set()
 
-    async def wait(self, timeout: float | None) -> None:
-        """Wait until all are over; out of time, the rest is withdrawn: failed, with a TimeoutError as the cause."""
-        if not self._pending:
-            return
-        with trio.move_on_after(float("inf") if timeout is None else timeout):
-            await self._all_over.wait()
-            return
-        for delivery in list(self._pending):
-            self._dispatcher.withdraw(delivery, TimeoutError(f"not handled within {timeout} s"))
+    async def wait(self) -> None:
+        """Wait until all are over."""
         if self._pending:
             await self._all_over.wait()
+
+    async def give_up(self, error: Exception) -> None:
+        """Withdraw what is not over: it has failed with `error`, as it has for everybody if it was never accepted."""
+        self.errors += [(recipient.name, error) for recipient in self._expected]
+        for delivery in list(self._pending):
+            self._attendance.withdraw(delivery, error)
+        await self.wait()

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import count
+from math import inf
 from typing import TYPE_CHECKING, Final, final
 
 import trio
 
 from stentor._machine.outcomes import Outcomes
-from stentor._mechanisms.deliveries import current_delivery
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from stentor._machine.addressing import Addressing
+    from stentor._machine.attendance import Attendance
     from stentor._machine.dispatcher import Dispatcher
     from stentor._machine.waits import Waits
     from stentor._mechanisms.deliveries import Watcher
+    from stentor._mechanisms.mailbox import Quota
+    from stentor._mechanisms.observing import Observer
     from stentor._mechanisms.recipients import Recipient
-    from stentor._mechanisms.subscriptions import Quota, Route, SubscriptionTable
+    from stentor._mechanisms.routes import Selection, Target
     from stentor._values.messages import Message
 
 PUBLISH_BUDGET: Final = 1000
@@ -27,40 +33,45 @@ PUBLISH_BUDGET: Final = 1000
 class Publishing:
     """The door of the dispatcher. Of one sender's messages none overtakes another, even where the first must wait."""
 
-    def __init__(self, table: SubscriptionTable, dispatcher: Dispatcher, waits: Waits) -> None:
+    def __init__(
+        self,
+        addressing: Addressing,
+        dispatcher: Dispatcher,
+        attendance: Attendance,
+        waits: Waits,
+        observers: Sequence[Observer],
+    ) -> None:
         """Make a door that nobody waits at."""
-        self._table = table
+        self._addressing = addressing
         self._dispatcher = dispatcher
+        self._attendance = attendance
         self._waits = waits
+        self._observers = observers
         self._budget = PUBLISH_BUDGET
         self._ages = count()
         self._lines: dict[str, _Line] = {}
         """For each sender that waits, its publishes that do."""
         self._closed = False
-        self.lookups = 0
-        """How many routes were looked up."""
         self.published = 0
         """How many messages were accepted."""
         self.wildcards = 0
         """How many of their recipients were reached through a wildcard."""
 
-    def publish_nowait(self, message: Message, watcher: Watcher | None = None) -> Route:
-        """Accept `message` for all of its recipients, or for none.
+    def publish_nowait(self, message: Message, watcher: Watcher | None = None) -> Sequence[Target]:
+        """Accept `message` for all of its recipients, or for none, and return them.
 
         Raises:
             MailboxFullError: A mailbox that refuses is full.
+            UnknownAgentError: The agent that it is addressed to does not exist.
             trio.WouldBlock: A mailbox that blocks is full, or an earlier message of the same sender waits.
         """
-        self.lookups += 1
-        route = self._table.route(message.topic)
-        if watcher is not None:
-            watcher.expect(route.targets)
-        if self._dispatcher.obstacle(route.targets) is not None or message.sender in self._lines:
+        selection = self._select(message, watcher)
+        if self._dispatcher.obstacle(selection.targets) is not None or message.sender in self._lines:
             raise trio.WouldBlock
-        return self._accept(message, route, watcher)
+        return self._accept(message, selection, watcher)
 
-    async def publish(self, message: Message, watcher: Watcher | None = None) -> Route:
-        """Accept `message` for all of its recipients, as soon as there is room for it everywhere.
+    async def publish(self, message: Message, watcher: Watcher | None = None) -> Sequence[Target]:
+        """Accept `message` for all of its recipients, as soon as there is room for it everywhere, and return them.
 
         It is accepted for everybody or, when it is cancelled, for nobody.
 
@@ -81,18 +92,43 @@ class Publishing:
         except trio.WouldBlock:
             return await self._wait_and_publish(message, watcher)
 
-    async def publish_and_wait(self, message: Message, timeout: float | None) -> tuple[Route, Outcomes]:
+    async def publish_and_wait(
+        self,
+        message: Message,
+        timeout: float | None,
+        *,
+        without: Collection[Recipient] = (),
+        keeps_failed: bool = False,
+    ) -> tuple[Sequence[Target], Outcomes]:
         """Publish `message`, and wait until each of its deliveries is over or `timeout` seconds have passed.
+
+        Args:
+            message: The message.
+            timeout: Seconds after which what is not over is withdrawn, and what is not accepted never will be; None for
+                never.
+            without: Who shall not get it.
+            keeps_failed: Whether somebody else takes care of what failed for good, so that it is no dead letter.
 
         Raises:
             MailboxFullError: A mailbox that refuses is full.
+            UnknownAgentError: The agent that it is addressed to does not exist.
             DeadlockError: It would wait for a handler that waits for the caller's.
         """
-        outcomes = Outcomes(self._dispatcher, self._waits.check)
+        outcomes = Outcomes(self._attendance, self._waits.check, without, keeps_failed=keeps_failed)
+        deadline = inf if timeout is None else trio.current_time() + timeout
+        targets: Sequence[Target] = ()
         with self._waits.waiting_for(outcomes.awaited):
-            route = await self.publish(message, outcomes)
-            await outcomes.wait(timeout)
-        return route, outcomes
+            with trio.move_on_at(deadline):
+                targets = await self.publish(message, outcomes)
+                await outcomes.wait()
+            await outcomes.give_up(TimeoutError(f"not handled within {timeout} s"))
+        return targets, outcomes
+
+    def publish_where_room(self, message: Message) -> None:
+        """Accept `message` where there is room for it, and drop it elsewhere."""
+        selection = self._addressing.select(message)
+        with_room = [target for target in selection.targets if target.quota.waiting < target.quota.capacity]
+        self._accept(message, selection._replace(targets=with_room), None)
 
     def close(self) -> None:
         """Accept nothing any more, from those who wait neither."""
@@ -103,14 +139,26 @@ class Publishing:
             msg = "the bus is closed"
             raise trio.ClosedResourceError(msg)
 
-    def _accept(self, message: Message, route: Route, watcher: Watcher | None) -> Route:
-        self._dispatcher.accept(message, route.targets, watcher)
-        self.published += 1
-        self.wildcards += route.wildcards
-        return route
+    def _select(self, message: Message, watcher: Watcher | None) -> Selection:
+        selection = self._addressing.select(message)
+        if watcher is None:
+            return selection
+        if watcher.without:
+            targets = [target for target in selection.targets if target.recipient not in watcher.without]
+            selection = selection._replace(targets=targets)
+        watcher.expect(selection.targets)
+        return selection
 
-    async def _wait_and_publish(self, message: Message, watcher: Watcher | None) -> Route:
-        place = _Place(next(self._ages))
+    def _accept(self, message: Message, selection: Selection, watcher: Watcher | None) -> Sequence[Target]:
+        self._dispatcher.accept(message, selection, watcher)
+        self.published += 1
+        self.wildcards += selection.wildcards
+        for observer in self._observers:
+            observer.accepted(message, len(selection.targets))
+        return selection.targets
+
+    async def _wait_and_publish(self, message: Message, watcher: Watcher | None) -> Sequence[Target]:
+        place = _Place(next(self._ages), in_handler=self._waits.in_handler)
         line = _Line() if message.sender is None else self._lines.setdefault(message.sender, _Line())
         line.places.append(place)
         try:
@@ -120,13 +168,10 @@ class Publishing:
                         await place.wait_in_line()
                     continue
                 self._check_open()
-                self.lookups += 1
-                route = self._table.route(message.topic)
-                if watcher is not None:
-                    watcher.expect(route.targets)
-                quota = self._dispatcher.obstacle(route.targets)
+                selection = self._select(message, watcher)
+                quota = self._dispatcher.obstacle(selection.targets)
                 if quota is None:
-                    return self._accept(message, route, watcher)
+                    return self._accept(message, selection, watcher)
                 place.turn_to(quota)
                 with self._waits.waiting_for(line.awaited):
                     line.look_again()
@@ -155,7 +200,7 @@ class _Line:
     def awaited(self) -> tuple[Recipient, ...]:
         """Name whom everyone in the line waits for now."""
         quota = self.places[0].awaits
-        return () if quota is None else (quota.recipient,)
+        return () if quota is None else (quota.lane.recipient,)
 
     def look_again(self) -> None:
         """Let the others look whether they may wait for whom the first waits for now; only handlers need to."""
@@ -170,9 +215,9 @@ class _Place:
 
     __slots__ = ("_in_line", "_quota", "_task", "age", "awaits", "in_handler")
 
-    def __init__(self, age: int) -> None:
+    def __init__(self, age: int, *, in_handler: bool) -> None:
         self.age = age
-        self.in_handler = current_delivery.get() is not None
+        self.in_handler = in_handler
         self.awaits: Quota | None = None
         """Where it waits for room."""
         self._quota: Quota | None = None

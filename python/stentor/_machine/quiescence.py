@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, final
 import trio
 
 if TYPE_CHECKING:
-    from stentor._machine.dispatcher import Dispatcher
+    from stentor._machine.ledger import Ledger
 
 
 @final
 class Quiescence:
-    """Lets tasks wait for that moment; it is told by the dispatcher and never polls."""
+    """Lets tasks wait for that moment; it is told by the ledger and never polls."""
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
-        """Watch `dispatcher`."""
-        self._dispatcher = dispatcher
+    def __init__(self, ledger: Ledger) -> None:
+        """Watch `ledger`."""
+        self._ledger = ledger
         self._lot = trio.lowlevel.ParkingLot()
-        dispatcher.on_quiet = self._lot.unpark_all
+        ledger.on_quiet = self._lot.unpark_all
 
     async def reached_within(self, timeout: float) -> bool:
         """Wait at most `timeout` seconds for the moment, and return whether it came."""
         with trio.move_on_after(timeout):
-            while self._dispatcher.busy:
+            while self._ledger.busy:
                 await self._lot.park()
-        return not self._dispatcher.busy
+        return not self._ledger.busy

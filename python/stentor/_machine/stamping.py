@@ -7,13 +7,16 @@ from itertools import count
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypedDict, final
 
-from stentor._mechanisms.deliveries import current_delivery
 from stentor._values import checks
+from stentor._values.content import check_message
 from stentor._values.messages import NO_HEADERS, Message, Priority
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextvars import ContextVar
 
+    from stentor._mechanisms.deliveries import Delivery
+    from stentor._values.content import MessageLimits
     from stentor._values.messages import AddressingMode
 
 
@@ -33,8 +36,16 @@ class MessageOptions(TypedDict, total=False):
 class Stamper:
     """Gives every message its id, its time and its cause."""
 
-    def __init__(self, prefix: str, clock: Callable[[], float]) -> None:
-        """Number messages under `prefix`, and read the time from `clock`."""
+    def __init__(
+        self, prefix: str, clock: Callable[[], float], current: ContextVar[Delivery | None], limits: MessageLimits
+    ) -> None:
+        """Number messages under `prefix`, read the time from `clock`, and refuse what is beyond `limits`.
+
+        The cause of a message is the one whose delivery `current` names.
+        """
+        self._current = current
+        self._limits = limits
+        self._limited = limits.max_payload_bytes is not None or limits.max_total_bytes is not None
         self._prefix = prefix
         self._clock = clock
         self._numbers = count(1)
@@ -57,13 +68,17 @@ class Stamper:
 
         Raises:
             TypeError: An argument is of the wrong type.
-            ValueError: `priority` or `ttl` is out of range.
+            ValueError: An argument is out of its range, or beyond a limit; the text names it and the rule.
         """
         checks.instance("topic", topic, str)
         for name, text in (("sender", sender), ("content_type", content_type), ("in_reply_to", in_reply_to)):
             if text is not None:
                 checks.instance(name, text, str)
-        cause = current_delivery.get()
+        if headers is not NO_HEADERS:
+            headers = _headers(headers)
+        if content_type is not None or headers or self._limited:
+            check_message(topic, payload, content_type, headers, self._limits)
+        cause = self._current.get()
         return Message(
             topic,
             payload,
@@ -74,10 +89,25 @@ class Stamper:
             ttl=None if ttl is None else checks.seconds("ttl", ttl),
             deadline=None if deadline is None else checks.seconds("deadline", deadline, zero=True),
             content_type=content_type,
-            headers=headers if headers is NO_HEADERS else _headers(headers),
+            headers=headers,
             in_reply_to=in_reply_to,
             cause=None if cause is None else cause.message.id,
             addressing=addressing,
+        )
+
+    def restamp(self, message: Message) -> Message:
+        """Make the message that is to be published in the place of one that its publisher made."""
+        return self.stamp(
+            message.topic,
+            message.payload,
+            message.addressing,
+            sender=message.sender,
+            priority=message.priority,
+            ttl=message.ttl,
+            deadline=message.deadline,
+            content_type=message.content_type,
+            headers=message.headers,
+            in_reply_to=message.in_reply_to,
         )
 
 

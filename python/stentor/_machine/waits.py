@@ -15,28 +15,47 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias, final
 
-from stentor._mechanisms.deliveries import Delivery, current_delivery
+from stentor._mechanisms.deliveries import Delivery
 from stentor._values.errors import DeadlockError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from contextvars import ContextVar
+
     from stentor._mechanisms.recipients import Recipient
 
-    Awaited: TypeAlias = Recipient | Delivery
-    """Whom somebody waits for: an agent, whichever slot of it comes free, or one handler that runs."""
+    Awaited: TypeAlias = Recipient | Delivery | AnyOf
+    """Whom somebody waits for: an agent, whichever slot of it comes free, one handler that runs, or any of several."""
     Graph: TypeAlias = dict[Awaited, tuple[Awaited, ...]]
+
+
+@final
+class AnyOf:
+    """Several of whom one is enough: those who may answer a question."""
+
+    __slots__ = ("awaited",)
+
+    def __init__(self, awaited: Iterable[Awaited]) -> None:
+        """Wait for the first of `awaited`."""
+        self.awaited = tuple(awaited)
 
 
 @final
 class Waits:
     """The waits of all running handlers."""
 
-    __slots__ = ("_waits",)
+    __slots__ = ("_current", "_waits")
 
-    def __init__(self) -> None:
-        """Begin with nobody waiting."""
+    def __init__(self, current: ContextVar[Delivery | None]) -> None:
+        """Begin with nobody waiting; `current` names the handler that runs."""
+        self._current = current
         self._waits: dict[Delivery, list[Callable[[], Iterable[Awaited]]]] = {}
+
+    @property
+    def in_handler(self) -> bool:
+        """Whether a handler runs now, or a task that it started."""
+        return self._current.get() is not None
 
     @contextmanager
     def waiting_for(self, awaited: Callable[[], Iterable[Awaited]]) -> Iterator[None]:
@@ -45,7 +64,7 @@ class Waits:
         Raises:
             DeadlockError: One of them can only go on when the current handler does.
         """
-        waiter = current_delivery.get()
+        waiter = self._current.get()
         if waiter is None:
             yield
             return
@@ -65,7 +84,7 @@ class Waits:
         Raises:
             DeadlockError: It waits for somebody who can only go on when it does.
         """
-        waiter = current_delivery.get()
+        waiter = self._current.get()
         if waiter is None or waiter not in self._waits:
             return
         graph = self._whom_it_needs(waiter)
@@ -89,7 +108,9 @@ class Waits:
         if isinstance(node, Delivery):
             for awaited in self._waits.get(node, ()):
                 yield from awaited()
-        elif node.handler is not None and not node.slots:
+        elif isinstance(node, AnyOf):
+            yield from node.awaited
+        elif node.handler is not None and not node.slots and not node.away:
             yield from node.running
 
 
@@ -106,6 +127,8 @@ def _cycle(waiter: Delivery, graph: Graph, stuck: set[Awaited]) -> tuple[str, ..
     while True:
         follower = next(needed for needed in graph[node] if needed in stuck)
         if isinstance(node, Delivery):
+            if isinstance(follower, AnyOf):
+                follower = next(needed for needed in graph[follower] if needed in stuck)
             name = follower.agent if isinstance(follower, Delivery) else follower.name
             names.append(name)
             if name in names[:-1]:

@@ -13,6 +13,7 @@ cancel scopes that it has opened stay behind on the stack of the first.
 from __future__ import annotations
 
 import types
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, final
 
 import trio
@@ -75,9 +76,11 @@ class Workers:
         ready = dispatcher.ready
         suspended = None
         budget = LEADER_BUDGET
+        dispatcher.resumes()
         while ready and suspended is None:
             if not budget:
                 await trio.lowlevel.checkpoint()
+                dispatcher.resumes()
                 budget = LEADER_BUDGET
             budget -= 1
             suspended = dispatcher.step()
@@ -107,20 +110,27 @@ class Workers:
         await trio.lowlevel.wait_task_rescheduled(abort)
 
     async def _see_through(self, suspended: Suspended, scope: trio.CancelScope) -> None:
-        """Run a suspended handler to its end; cancelling `scope` withdraws its delivery."""
+        """Run a suspended handler to its end; cancelling `scope`, by hand or by its deadline, makes it fail."""
+        dispatcher = self._dispatcher
         delivery = suspended.delivery
         delivery._scope = scope
+        scope.deadline = suspended.deadline
         try:
-            await _resume(suspended)
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises stays with its delivery
-            self._dispatcher.fail(delivery, delivery._withdrawn or error)
+            answer = await _resume(suspended, dispatcher)
         except BaseException as error:
-            if delivery._withdrawn is None or _foreign(error):
-                self._dispatcher.abandon(delivery)
+            if not isinstance(error, Exception) and (not scope.cancel_called or _foreign(error)):
+                dispatcher.abandon(delivery)
                 raise
-            self._dispatcher.fail(delivery, delivery._withdrawn)
+            if scope.cancel_called:
+                cause = delivery._cause or TimeoutError("the handler took longer than its timeout")
+                dispatcher.fail(delivery, cause, retry=delivery._cause is None)
+            else:
+                dispatcher.fail(delivery, error)
         else:
-            self._dispatcher.finish(delivery)
+            dispatcher.finish(delivery, answer)
+        finally:
+            delivery._scope = None
+            scope.deadline = inf
 
 
 def _foreign(error: BaseException) -> bool:
@@ -132,9 +142,9 @@ def _foreign(error: BaseException) -> bool:
 
 
 @types.coroutine
-def _resume(suspended: Suspended) -> Generator[Any, Any, None]:
-    """Pass on what the handler asks of trio, and what trio answers, until it ends."""
-    _, coroutine, context, trap = suspended
+def _resume(suspended: Suspended, dispatcher: Dispatcher) -> Generator[Any, Any, object]:
+    """Pass on what the handler asks of trio, and what trio answers, until it ends; return what it returned."""
+    delivery, coroutine, context, trap, _ = suspended
     step: Callable[[Any], object]
     while True:
         try:
@@ -143,7 +153,10 @@ def _resume(suspended: Suspended) -> Generator[Any, Any, None]:
             step, value = coroutine.throw, error
         else:
             step, value = coroutine.send, answer
+        dispatcher.resumes()
         try:
             trap = context.run(step, value)
-        except StopIteration:
-            return
+        except StopIteration as end:
+            return end.value
+        finally:
+            dispatcher.stops(delivery)

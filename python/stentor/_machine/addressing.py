@@ -1,0 +1,73 @@
+"""Addressing: whom a message is for, by topic, by the name of one agent, or everybody."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+from stentor._mechanisms.routes import Selection, Target
+from stentor._values.errors import UnknownAgentError
+from stentor._values.messages import AddressingMode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from random import Random
+
+    from stentor._mechanisms.recipients import Recipient
+    from stentor._mechanisms.registry import Registry
+    from stentor._mechanisms.subscriptions import Subscription, SubscriptionTable
+    from stentor._values.messages import Message
+
+
+@final
+class Addressing:
+    """Finds the recipients of each message, in subscription order; whoever is addressed by name comes first."""
+
+    def __init__(self, table: SubscriptionTable, registry: Registry, random: Random) -> None:
+        """Look recipients up in `table` and `registry`; `random` decides between equals in a queue group."""
+        self._table = table
+        self._registry = registry
+        self._random = random
+        self.lookups = 0
+        """How many routes were looked up."""
+
+    def select(self, message: Message) -> Selection:
+        """Return whom `message` is for, now.
+
+        Raises:
+            UnknownAgentError: It is DIRECT, and there is no agent of that name.
+        """
+        self.lookups += 1
+        selection = self._table.route(message.topic).select(message, self._choose)
+        if message.addressing is AddressingMode.TOPIC:
+            return selection
+        if message.addressing is AddressingMode.DIRECT:
+            addressee = self._registry.get(message.topic)
+            if addressee is None:
+                raise UnknownAgentError(message.topic)
+            return _addressed(message, [addressee], selection)
+        return _addressed(message, [r for r in self._registry.agents() if r.name != message.sender], selection)
+
+    def _choose(self, candidates: Sequence[Subscription]) -> Subscription:
+        """Return the member of a queue group whose agent has least to do; chance decides between equals."""
+        loads = [candidate.load for candidate in candidates]
+        least = min(loads)
+        return self._random.choice([c for c, load in zip(candidates, loads, strict=True) if load == least])
+
+
+def _addressed(message: Message, recipients: Iterable[Recipient], observers: Selection) -> Selection:
+    """Return `recipients` with the options of their registration, and after them everyone who observes."""
+    observing = {target.recipient: target for target in observers.targets}
+    targets: list[Target] = []
+    broken = list(observers.broken)
+    for recipient in recipients:
+        subscriptions = observing.pop(recipient).subscriptions if recipient in observing else ()
+        target = Target(recipient, recipient.quota, subscriptions)
+        passes = recipient.quota.options.filter
+        try:
+            if passes is None or passes.passes(message):
+                targets.append(target)
+        except Exception as error:  # noqa: BLE001 - a failed delivery, not a failed publish
+            broken.append((target, error))
+    return Selection([*targets, *observing.values()], broken)
+
+

@@ -1,0 +1,113 @@
+"""Attendance: agents go away, come back and close, poll and acknowledge, and publishers give up on deliveries."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final, final
+
+from stentor._mechanisms.deliveries import RUNNING, WAITING, members, recipient_of
+from stentor._values.modes import Polling
+
+if TYPE_CHECKING:
+    from stentor._machine.dispatcher import Dispatcher
+    from stentor._machine.ledger import Ledger
+    from stentor._mechanisms.deliveries import Delivery
+    from stentor._mechanisms.recipients import Recipient
+
+logger: Final = logging.getLogger("stentor")
+
+
+@final
+class Attendance:
+    """What agents and publishers ask of the dispatcher beside handing in messages."""
+
+    def __init__(self, dispatcher: Dispatcher, ledger: Ledger) -> None:
+        """Act on the mailboxes of `dispatcher`."""
+        self._dispatcher = dispatcher
+        self._ledger = ledger
+        dispatcher.on_quarantine = self._quarantine
+
+    def leave(self, recipient: Recipient) -> None:
+        """Call no handler of `recipient` until it is back; what it polled and did not acknowledge waits again."""
+        if recipient.away:
+            return
+        recipient.away = True
+        recipient.slots, recipient.slots_away = 0, recipient.slots
+        for lane in recipient.lanes:
+            self._dispatcher.count(lane, counted=False)
+        for delivery in reversed(recipient.unacknowledged.values()):
+            delivery.redelivered = True
+            delivery._state = WAITING
+            quota = delivery._target.quota
+            quota.waiting += 1
+            quota.lane.put(delivery, first=True)
+        recipient.unacknowledged.clear()
+
+    def begin_return(self, recipient: Recipient) -> None:
+        """Let `recipient` be called again, but only with its backlog for now."""
+        recipient.away = recipient.quarantined = False
+        recipient.returning = True
+        recipient.failures_in_a_row = 0
+        recipient.slots, recipient.slots_away = recipient.slots_away, 0
+        for lane in recipient.lanes:
+            self._dispatcher.count(lane, counted=recipient.counts(lane))
+            lane.scheduled = True
+
+    def end_return(self, recipient: Recipient) -> None:
+        """Let everything else follow the backlog."""
+        recipient.returning = False
+        for lane in recipient.lanes:
+            lane.scheduled = False
+        self._dispatcher.arrange_all(recipient)
+
+    def close(self, recipient: Recipient) -> None:
+        """Abandon all that waits for `recipient`, or that it polled and did not acknowledge; nothing comes any more."""
+        waiting = [delivery for lane in recipient.lanes for delivery in lane]
+        for lead in [*recipient.backing_off, *waiting]:
+            self._dispatcher.pull_out(lead)
+            for delivery in members(lead):
+                self._ledger.abandoned(delivery, running=False)
+        for delivery in recipient.unacknowledged.values():
+            self._ledger.abandoned(delivery, running=False)
+        recipient.unacknowledged.clear()
+
+    def poll(self, recipient: Recipient, limit: int) -> list[Delivery]:
+        """Take what waits to be polled: handled from now on or, without `auto_ack`, once it is acknowledged."""
+        polled: list[Delivery] = []
+        for lane in recipient.lanes:
+            if isinstance(lane.mode, Polling):
+                while len(polled) < limit and (delivery := self._dispatcher.pull(lane)) is not None:
+                    delivery._state = RUNNING
+                    polled.append(delivery)
+                    if lane.mode.auto_ack:
+                        self._ledger.handled(delivery, self._dispatcher.clock())
+                    else:
+                        recipient.unacknowledged[delivery.message.id] = delivery
+        return polled
+
+    def acknowledge(self, recipient: Recipient, message_id: str) -> bool:
+        """Write down that a polled message is handled, and return whether it was one."""
+        delivery = recipient.unacknowledged.pop(message_id, None)
+        if delivery is None:
+            return False
+        self._ledger.handled(delivery, self._dispatcher.clock())
+        return True
+
+    def withdraw(self, delivery: Delivery, error: Exception) -> None:
+        """End `delivery` as failed with `error`: taken out of the mailbox, or its handler cancelled."""
+        if delivery._state == WAITING:
+            self._dispatcher.pull_out(delivery)
+            self._ledger.dead(delivery, error, self._dispatcher.clock())
+        elif delivery._scope is not None and delivery in recipient_of(delivery).running:
+            delivery._cause = error
+            delivery._scope.cancel()
+
+    def _quarantine(self, recipient: Recipient) -> None:
+        recipient.quarantined = True
+        self.leave(recipient)
+        logger.error(
+            "agent %r is quarantined after %d failures in a row",
+            recipient.name,
+            recipient.failures_in_a_row,
+            extra={"stentor_agent": recipient.name},
+        )

@@ -1,0 +1,183 @@
+"""The backlog: what a returning agent gets first, from its stored mailbox, and what it polls from there.
+
+A stored message stays in the store until its handler has finished and that is acknowledged, so a crash in between
+brings it back, with `delivery.redelivered` set. Whatever has finished while one acknowledgement was under way shares
+the next.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Final, final
+
+import trio
+
+from stentor._mechanisms.deliveries import Delivery
+from stentor._mechanisms.mailbox import Quota
+from stentor._mechanisms.routes import Target
+from stentor._values.errors import AbandonedError, ExpiredError
+from stentor._values.modes import Polling
+from stentor._values.store_errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+    from stentor._machine.attendance import Attendance
+    from stentor._machine.dispatcher import Dispatcher
+    from stentor._machine.ledger import Ledger
+    from stentor._mechanisms.recipients import Recipient
+    from stentor._values.messages import Message
+    from stentor._values.protocols import MailboxStore
+    from stentor._values.stored import StoredMessage
+
+logger: Final = logging.getLogger("stentor")
+
+PAGE: Final = 100
+"""How many stored messages wait in memory at once."""
+
+
+@final
+class Backlog:
+    """Moves stored messages into mailboxes, and acknowledges them in the store when they are handled."""
+
+    def __init__(
+        self, store: MailboxStore, nursery: trio.Nursery, dispatcher: Dispatcher, attendance: Attendance, ledger: Ledger
+    ) -> None:
+        """Serve from `store`, which is open; tasks live in `nursery`."""
+        self._store = store
+        self._nursery = nursery
+        self._dispatcher = dispatcher
+        self._attendance = attendance
+        self._ledger = ledger
+        self.names: set[str] = set()
+        """Whose stored mailboxes may hold something."""
+        self._polled: dict[tuple[str, str], int] = {}
+        """The number in the store of each message that was polled from there and not acknowledged."""
+
+    async def open(self) -> None:
+        """Find out who has mail from before."""
+        self.names.update(summary.agent for summary in await self._store.mailboxes())
+
+    def bring_back(self, recipient: Recipient) -> None:
+        """Let `recipient` be called again: first with its backlog, then with what has waited in its mailbox."""
+        if not recipient.away or recipient.returning:
+            return
+        self._attendance.begin_return(recipient)
+        if recipient.name in self.names:
+            self._ledger.busy += 1
+            self._nursery.start_soon(self._serve, recipient, name=f"stentor backlog of {recipient.name}")
+        else:
+            self._attendance.end_return(recipient)
+
+    async def _serve(self, recipient: Recipient) -> None:
+        options = recipient.quota.options
+        try:
+            if recipient.handler is not None and not isinstance(options.behaviour(), Polling):
+                quota = Quota(recipient.lane(options.behaviour(), backlog=True), options)
+                while stored := await self._store.read(recipient.name, limit=PAGE):
+                    await self._serve_page(recipient, quota, stored)
+        except StoreError:
+            logger.exception("the backlog of agent %r could not be read to its end", recipient.name)
+        finally:
+            self._attendance.end_return(recipient)
+            self._ledger.less_busy(1)
+
+    async def _serve_page(self, recipient: Recipient, quota: Quota, stored: Sequence[StoredMessage]) -> None:
+        page = _Page()
+        target = Target(recipient, quota)
+        for each in stored:
+            delivery = Delivery(each.message, target, page)
+            delivery.redelivered = each.redelivered
+            page.numbers[delivery] = each.id
+        self._dispatcher.accept_all(page.numbers)
+        while page.numbers:
+            await page.progress()
+            handled, failed = page.collect()
+            if handled:
+                await self._store.acknowledge(recipient.name, handled)
+            for number, error, attempts in failed:
+                await self._store.fail(recipient.name, number, failure=repr(error), attempts=attempts)
+        if page.abandoned:
+            await self._store.release(recipient.name)
+
+    async def poll(self, recipient: Recipient, limit: int) -> list[Message]:
+        """Read what is stored for `recipient`, the failed included; acknowledged at once if it polls so."""
+        stored = await self._store.read(recipient.name, limit=limit, failed=True) if limit else ()
+        if recipient.quota.options.auto_ack:
+            await self._store.acknowledge(recipient.name, [each.id for each in stored])
+        else:
+            self._polled.update(((recipient.name, each.message.id), each.id) for each in stored)
+        return [each.message for each in stored]
+
+    def acknowledge_soon(self, recipient: Recipient, messages: Iterable[Message]) -> int:
+        """Mark stored messages that were polled as handled, in the background, and return how many they are."""
+        keys = [(recipient.name, message.id) for message in messages]
+        numbers = [number for key in keys if (number := self._polled.pop(key, None)) is not None]
+        if numbers:
+            self._soon(partial(self._store.acknowledge, recipient.name, numbers))
+        return len(numbers)
+
+    def release_soon(self, recipient: Recipient) -> None:
+        """Make unread again, in the background, what `recipient` polled from the store and did not acknowledge."""
+        keys = [key for key in self._polled if key[0] == recipient.name]
+        for key in keys:
+            del self._polled[key]
+        if keys:
+            self._soon(partial(self._store.release, recipient.name))
+
+    def _soon(self, call: Callable[[], Awaitable[object]]) -> None:
+        self._ledger.busy += 1
+        self._nursery.start_soon(self._run, call, name="stentor store")
+
+    async def _run(self, call: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await call()
+        except StoreError:
+            logger.exception("the mailbox store failed")
+        finally:
+            self._ledger.less_busy(1)
+
+
+@final
+class _Page:
+    """Watches a page of stored messages until all of them are over."""
+
+    without = ()
+    keeps_failed = True
+
+    def __init__(self) -> None:
+        self.numbers: dict[Delivery, int] = {}
+        self.abandoned = False
+        """Whether the agent was closed before it had handled them all."""
+        self._over: list[tuple[Delivery, Exception | None]] = []
+        self._lot = trio.lowlevel.ParkingLot()
+
+    def expect(self, targets: Sequence[Target]) -> None:
+        """It is served by hand."""
+
+    def accepted(self, delivery: Delivery) -> None:
+        """It was entered before."""
+
+    def over(self, delivery: Delivery, error: Exception | None) -> None:
+        self._over.append((delivery, error))
+        self._lot.unpark_all()
+
+    async def progress(self) -> None:
+        """Wait until at least one more is over."""
+        if not self._over:
+            await self._lot.park()
+
+    def collect(self) -> tuple[list[int], list[tuple[int, Exception, int]]]:
+        """Return the numbers of those that were handled, and of those that failed with their errors and attempts."""
+        over, self._over = self._over, []
+        handled = [self.numbers[d] for d, error in over if error is None or isinstance(error, ExpiredError)]
+        failed: list[tuple[int, Exception, int]] = []
+        for delivery, error in over:
+            if isinstance(error, AbandonedError):
+                self.abandoned = True
+            elif error is not None and not isinstance(error, ExpiredError):
+                failed.append((self.numbers[delivery], error, delivery.attempt))
+        for delivery, _ in over:
+            del self.numbers[delivery]
+        return handled, failed

@@ -1,0 +1,143 @@
+"""The ledger: every delivery has one outcome, and here it is written down, counted, logged and told to who asked."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, Final, final
+
+from stentor._mechanisms.deliveries import OVER, recipient_of
+from stentor._mechanisms.statistics import Histogram
+from stentor._values.errors import AbandonedError, ExpiredError, MailboxFullError
+from stentor._mechanisms.dead_letters import DeadLetter
+from stentor._values.results import LeftDelivery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from stentor._mechanisms.dead_letters import DeadLetterBox
+    from stentor._mechanisms.deliveries import Delivery
+    from stentor._mechanisms.observing import Observer
+
+logger: Final = logging.getLogger("stentor")
+
+LEFT_REMEMBERED: Final = 100_000
+"""How many deliveries that were left are kept to be looked at; all are counted."""
+
+
+@final
+class Ledger:
+    """Outcomes of deliveries, and how many deliveries are still without one."""
+
+    def __init__(self, dead_letters: DeadLetterBox, observers: Sequence[Observer]) -> None:
+        """Begin with nothing written."""
+        self.busy = 0
+        """How many deliveries wait or run and keep the bus from being settled."""
+        self.latency = Histogram()
+        """From the acceptance of a message to the end of its handler."""
+        self.dead_letters = dead_letters
+        self.left: deque[LeftDelivery] = deque(maxlen=LEFT_REMEMBERED)
+        """What a shutdown, or a closed agent, left unhandled."""
+        self.on_quiet: Callable[[], None] = _nothing
+        """Is called when `busy` has come down to 0."""
+        self.observers = tuple(observers)
+
+    def handled(self, delivery: Delivery, now: float) -> None:
+        """The handler has finished, or the owner has it."""
+        recipient = recipient_of(delivery)
+        recipient.handled += 1
+        latency = now - delivery.message.timestamp
+        self.latency.add(latency)
+        if recipient.latency is None:
+            recipient.latency = Histogram()
+        recipient.latency.add(latency)
+        for observer in self.observers:
+            observer.handled(delivery, latency)
+        self._over(delivery, None)
+
+    def dead(self, delivery: Delivery, error: Exception, now: float) -> None:
+        """It has failed for good."""
+        recipient = recipient_of(delivery)
+        message = delivery.message
+        logger.error(
+            "agent %r failed for good on message %s (topic %r, attempt %d): %r",
+            recipient.name,
+            message.id,
+            message.topic,
+            delivery.attempt,
+            error,
+            exc_info=error,
+            extra=_extra(delivery),
+        )
+        if delivery._watcher is not None and delivery._watcher.keeps_failed:
+            recipient.stored += 1
+        else:
+            recipient.dead += 1
+            self.dead_letters.add(_letter(delivery, error, now))
+        for observer in self.observers:
+            observer.failed(delivery, error)
+        self._over(delivery, error)
+
+    def dropped(self, delivery: Delivery) -> None:
+        """An overflow policy has dropped it."""
+        recipient = recipient_of(delivery)
+        recipient.dropped += 1
+        logger.debug("the mailbox of agent %r dropped message %s", recipient.name, delivery.message.id)
+        for observer in self.observers:
+            observer.dropped(delivery)
+        self._over(delivery, MailboxFullError((recipient.name,)))
+
+    def expired(self, delivery: Delivery) -> None:
+        """Its time was up before its handler was called."""
+        recipient_of(delivery).expired += 1
+        for observer in self.observers:
+            observer.expired(delivery)
+        self._over(delivery, ExpiredError("the message expired before its handler was called"))
+
+    def abandoned(self, delivery: Delivery, *, running: bool) -> None:
+        """The agent or the bus was closed before it had another outcome."""
+        recipient = recipient_of(delivery)
+        recipient.abandoned += 1
+        state = "running" if running else "waiting"
+        self.left.append(LeftDelivery(agent=recipient.name, message=delivery.message, state=state))
+        self._over(delivery, AbandonedError("the agent or the bus was closed before the handler had finished"))
+
+    def stored(self, delivery: Delivery) -> None:
+        """It is in the agent's stored mailbox, because there is nobody to handle it now."""
+        recipient_of(delivery).stored += 1
+        self._over(delivery, None)
+
+    def less_busy(self, share: int) -> None:
+        """Take note that so many deliveries do not keep the bus from being settled any more."""
+        self.busy -= share
+        if share and not self.busy:
+            self.on_quiet()
+
+    def _over(self, delivery: Delivery, error: Exception | None) -> None:
+        delivery._state = OVER
+        if delivery._watcher is not None:
+            delivery._watcher.over(delivery, error)
+
+
+def _letter(delivery: Delivery, error: Exception, now: float) -> DeadLetter:
+    return DeadLetter(
+        message=delivery.message,
+        agent=delivery.agent,
+        cause=error,
+        attempts=delivery.attempt,
+        time=now,
+        mode=delivery.mode,
+    )
+
+
+def _extra(delivery: Delivery) -> dict[str, object]:
+    return {
+        "stentor_agent": delivery.agent,
+        "stentor_message": delivery.message.id,
+        "stentor_topic": delivery.message.topic,
+        "stentor_attempt": delivery.attempt,
+    }
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,150 @@
+"""Requests and replies: who asked waits for one answer, or for everybody's, and never gets anybody else's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+import trio
+
+from stentor._machine.waits import AnyOf
+from stentor._mechanisms.deliveries import recipient_of
+from stentor._values.errors import NoResponderError, RequestFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from stentor._machine.waits import Awaited
+    from stentor._mechanisms.deliveries import Delivery
+    from stentor._mechanisms.recipients import Recipient
+    from stentor._mechanisms.routes import Target
+    from stentor._values.messages import Message
+
+
+@final
+class Request:
+    """One request on its way: the watcher of its deliveries, and the place to which the replies come."""
+
+    without = ()
+    keeps_failed = False
+
+    def __init__(self, message: Message, wanted: int | None, check: Callable[[], None]) -> None:
+        """Wait for `wanted` replies to `message`; None for one from everybody whom it reached.
+
+        `check` raises DeadlockError when who is `awaited` can never go on.
+        """
+        self._check = check
+        self._expected: tuple[Recipient, ...] = ()
+        self._pending: dict[Delivery, None] = {}
+        self.message = message
+        self.replies: list[Message] = []
+        self.errors: list[tuple[str, Exception]] = []
+        """Who failed, and why."""
+        self._wanted = wanted
+        self._reached: dict[str, None] = {}
+        self._complete = trio.Event()
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """Who has it and neither answered nor failed."""
+        done = {reply.sender for reply in self.replies} | {agent for agent, _ in self.errors}
+        return tuple(agent for agent in self._reached if agent not in done)
+
+    def expect(self, targets: Sequence[Target]) -> None:
+        """Take note of who may answer.
+
+        Raises:
+            DeadlockError: Waiting for them would never end.
+        """
+        self._expected = tuple(target.recipient for target in targets if target.is_called)
+        self._check()
+
+    def awaited(self) -> Iterator[Awaited]:
+        """Name whom this waits for: all who have it or will, or any of them when one answer is enough."""
+        pending = [*self._expected, *(d if d in recipient_of(d).running else recipient_of(d) for d in self._pending)]
+        if pending:
+            yield from pending if self._wanted is None else (AnyOf(pending),)
+
+    def accepted(self, delivery: Delivery) -> None:
+        """Expect an answer from its agent."""
+        self._expected = ()
+        if delivery._target.is_called:
+            self._pending[delivery] = None
+        if not delivery._target.recipient.is_feed:
+            self._reached[delivery.agent] = None
+
+    def over(self, delivery: Delivery, error: Exception | None) -> None:
+        """Expect none any more if it failed."""
+        self._pending.pop(delivery, None)
+        if error is not None and not delivery._target.recipient.is_feed:
+            self.errors.append((delivery.agent, error))
+            self._look()
+
+    def reply(self, message: Message) -> None:
+        """Take one reply."""
+        self.replies.append(message)
+        self._look()
+
+    def _look(self) -> None:
+        enough = self._wanted is not None and len(self.replies) >= self._wanted
+        if enough or not self.silent:
+            self._complete.set()
+
+    async def wait(self) -> None:
+        """Wait until there are enough replies, or no more can come.
+
+        Raises:
+            NoResponderError: It reached nobody.
+        """
+        if not self._reached and not self.errors:
+            raise NoResponderError(self.message.topic)
+        await self._complete.wait()
+
+    def first(self) -> Message:
+        """Return the first reply.
+
+        Raises:
+            RequestFailedError: There is none, because every handler failed.
+            trio.TooSlowError: There is none in time.
+        """
+        if self.replies:
+            return self.replies[0]
+        if self.errors and not self.silent:
+            raise RequestFailedError(self.message.topic, tuple(self.errors))
+        msg = f"no reply on {self.message.topic!r} in time from {', '.join(map(repr, self.silent))}"
+        raise trio.TooSlowError(msg)
+
+
+@final
+class Requests:
+    """The requests that wait for their replies, by the id of the message."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._open: dict[str, Request] = {}
+        self.late = 0
+        """Replies that came when nobody waited for them any more."""
+
+    def __len__(self) -> int:
+        """Return how many wait."""
+        return len(self._open)
+
+    def open(self, request: Request) -> None:
+        """Let replies to `request` find it from now on."""
+        self._open[request.message.id] = request
+
+    def close(self, request: Request) -> None:
+        """Let none find it any more."""
+        del self._open[request.message.id]
+
+    def expects(self, message: Message) -> bool:
+        """Say whether somebody waits for a reply to `message`."""
+        return message.id in self._open
+
+    def reply(self, message: Message) -> bool:
+        """Give a reply to whom it is for, and return whether they still waited."""
+        request = self._open.get(message.in_reply_to or "")
+        if request is None:
+            self.late += 1
+            return False
+        request.reply(message)
+        return True
