@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Generic, TypeVar, cast, final
 
-from stentor._mechanisms.subscriptions import Quota, Subscription
+import trio
+
+from stentor._mechanisms.mailbox import Quota
+from stentor._mechanisms.routes import Selection, Target
+from stentor._mechanisms.subscriptions import Subscription
+from stentor._values import checks
+from stentor._values.messages import Message
 from stentor._values.options import SubscriptionOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Unpack
+    from collections.abc import AsyncIterator, Iterable
+    from typing import Self, Unpack
 
-    from stentor._bus.receiving import MessageIterator, Receiving
+    from stentor._bus.parts import Parts
+    from stentor._bus.receiving import Receiving
     from stentor._mechanisms.statistics import AgentStatistics
-    from stentor._mechanisms.subscriptions import SubscriptionTable
-    from stentor._values.messages import Message
     from stentor._values.options import SubscriptionKeywords
 
 
 class _Member:
     """What an agent and a feed have in common: a recipient, its subscriptions, and a way to close."""
 
-    __slots__ = ("_on_close", "_receiving", "_recipient", "_table")
+    __slots__ = ("_parts", "_receiving", "_recipient")
 
-    def __init__(self, receiving: Receiving, table: SubscriptionTable, on_close: Callable[[Receiving], None]) -> None:
+    def __init__(self, receiving: Receiving, parts: Parts) -> None:
         self._receiving = receiving
         self._recipient = receiving.recipient
-        self._table = table
-        self._on_close = on_close
+        self._parts = parts
 
     @property
     def name(self) -> str:
@@ -55,39 +59,62 @@ class _Member:
 
         Raises:
             InvalidPatternError: `pattern` is not one.
+            PermissionDeniedError: The agent may not subscribe to it.
             ValueError: An option is out of its range.
             trio.ClosedResourceError: This agent or feed is closed.
         """
         self._receiving.check_open()
-        return Subscription(self._table, pattern, Quota(self._recipient, SubscriptionOptions(**options)))
+        chosen = SubscriptionOptions(**options)
+        self._parts.permissions.check_subscribe(None if self._recipient.is_feed else self.name, pattern)
+        quota = Quota(self._recipient.lane(chosen.behaviour()), chosen)
+        subscription = Subscription(self._parts.table, pattern, self._recipient, quota)
+        if chosen.retained:
+            self._begin_with_retained(subscription, quota)
+        return subscription
 
-    async def receive(self) -> Message:
-        """Return the next message, as soon as there is one; it counts as handled.
+    def _begin_with_retained(self, subscription: Subscription, quota: Quota) -> None:
+        """Deliver the retained messages that pass the filter, the newest as far as there is room."""
+        passes = quota.options.filter
+        messages = self._parts.retained.matching(subscription.pattern, self._parts.clock())
+        chosen = [message for message in messages if passes is None or passes.passes(message)]
+        target = Target(self._recipient, quota, (subscription,), wildcard=subscription.is_wildcard)
+        for message in chosen[-quota.capacity :]:
+            self._parts.dispatcher.accept(message, Selection((target,)))
+
+    async def poll(self, max_messages: int = 10) -> list[Message]:
+        """Return what waits to be polled, the oldest of the most urgent first: nothing, if there is nothing.
+
+        That is what POLLING subscriptions gathered and, after it, what is in the stored mailbox: also what the handler
+        failed on for good after it was routed. With `auto_ack` it counts as handled, else it is unread until
+        `acknowledge`.
+
+        Args:
+            max_messages: How many messages at most.
 
         Raises:
+            ValueError: `max_messages` is smaller than 1.
             trio.ClosedResourceError: This agent or feed is closed.
-            trio.EndOfChannel: The bus is closed.
-            RuntimeError: The agent has a handler, which gets the messages.
         """
-        return await self._receiving.receive()
+        self._receiving.check_open()
+        checks.whole("max_messages", max_messages, least=1)
+        await trio.lowlevel.checkpoint()
+        polled = self._parts.attendance.poll(self._recipient, max_messages)
+        messages = [delivery.message for delivery in polled]
+        if len(messages) < max_messages and self._recipient.name in self._parts.backlog.names:
+            messages += await self._parts.backlog.poll(self._recipient, max_messages - len(messages))
+        return messages
 
-    def receive_nowait(self) -> Message:
-        """Return the next message; it counts as handled.
+    def acknowledge(self, messages: Message | Iterable[Message]) -> int:
+        """Mark polled messages as handled, so that they never come again, and return how many were not so before.
 
-        Raises:
-            trio.WouldBlock: There is none.
-            trio.ClosedResourceError: This agent or feed is closed.
-            trio.EndOfChannel: The bus is closed.
-            RuntimeError: The agent has a handler, which gets the messages.
+        What came from the stored mailbox is acknowledged there in the background; `Bus.settled` waits for that.
+
+        Args:
+            messages: One or several that `poll` returned.
         """
-        return self._receiving.receive_nowait()
-
-    def __aiter__(self) -> MessageIterator:
-        """Iterate over the messages as they come, until this or the bus is closed.
-
-        While somebody iterates, `Bus.settled` waits until every message has been gone past.
-        """
-        return self._receiving.iterate()
+        several = [messages] if isinstance(messages, Message) else list(messages)
+        done = sum(self._parts.attendance.acknowledge(self._recipient, message.id) for message in several)
+        return done + self._parts.backlog.acknowledge_soon(self._recipient, several)
 
     def statistics(self) -> AgentStatistics:
         """Return what became of everything that was addressed to it."""
@@ -101,7 +128,8 @@ class _Member:
         if not self._receiving.closed:
             for subscription in self.subscriptions:
                 subscription.close()
-            self._on_close(self._receiving)
+            self._recipient.quota.wake_all()
+            self._receiving.close()
 
     def __repr__(self) -> str:
         """Tell the name and the number of subscriptions."""
@@ -130,12 +158,75 @@ class Agent(_Member):
 
     __slots__ = ()
 
+    @property
+    def away(self) -> bool:
+        """Whether it has left, or is quarantined, so that its handler is not called."""
+        return self._recipient.away
+
+    @property
+    def quarantined(self) -> bool:
+        """Whether it is away because its handler failed too often in a row."""
+        return self._recipient.quarantined
+
+    def leave(self) -> None:
+        """Go away: the handler is not called until `rejoin`; a call that runs is let finish.
+
+        Meanwhile what is published waits in the mailbox, and what is routed goes to the stored mailbox. What was polled
+        and not acknowledged waits again, and comes with `delivery.redelivered` set.
+
+        Raises:
+            trio.ClosedResourceError: The agent is closed.
+        """
+        self._receiving.check_open()
+        self._parts.attendance.leave(self._recipient)
+        self._parts.backlog.release_soon(self._recipient)
+
+    def rejoin(self) -> None:
+        """Come back, from leaving or from quarantine: first the stored backlog in order, then what has waited.
+
+        Raises:
+            trio.ClosedResourceError: The agent is closed.
+        """
+        self._receiving.check_open()
+        self._parts.backlog.bring_back(self._recipient)
+
+    async def receive(self) -> Message:
+        """Return the next message, as soon as there is one; it counts as handled.
+
+        Raises:
+            trio.ClosedResourceError: The agent is closed.
+            trio.EndOfChannel: The bus is closed.
+            RuntimeError: The agent has a handler, which gets the messages.
+        """
+        return cast("Message", await self._receiving.receive())
+
+    def receive_nowait(self) -> Message:
+        """Return the next message; it counts as handled.
+
+        Raises:
+            trio.WouldBlock: There is none.
+            trio.ClosedResourceError: The agent is closed.
+            trio.EndOfChannel: The bus is closed.
+            RuntimeError: The agent has a handler, which gets the messages.
+        """
+        return cast("Message", self._receiving.receive_nowait())
+
+    def __aiter__(self) -> AsyncIterator[Message]:
+        """Iterate over the messages as they come, until the agent or the bus is closed.
+
+        While somebody iterates, `Bus.settled` waits until every message has been gone past.
+        """
+        return cast("AsyncIterator[Message]", self._receiving.iterate())
+
+
+T = TypeVar("T")
+
 
 @final
-class Feed(_Member):
+class Feed(_Member, Generic[T]):
     """A subscription that is its own recipient; `Bus.subscribe` makes it, and its owner receives or iterates.
 
-    As a context manager it closes itself at the end.
+    It yields messages or, in BATCH mode, lists of messages. As a context manager it closes itself at the end.
 
     Example:
         >>> import stentor, trio
@@ -150,7 +241,33 @@ class Feed(_Member):
 
     __slots__ = ()
 
-    def __enter__(self) -> Feed:
+    async def receive(self) -> T:
+        """Return the next message or batch, as soon as there is one; it counts as handled.
+
+        Raises:
+            trio.ClosedResourceError: The feed is closed.
+            trio.EndOfChannel: The bus is closed.
+        """
+        return cast("T", await self._receiving.receive())
+
+    def receive_nowait(self) -> T:
+        """Return the next message or batch; it counts as handled.
+
+        Raises:
+            trio.WouldBlock: There is none.
+            trio.ClosedResourceError: The feed is closed.
+            trio.EndOfChannel: The bus is closed.
+        """
+        return cast("T", self._receiving.receive_nowait())
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        """Iterate over what comes, until the feed or the bus is closed.
+
+        While somebody iterates, `Bus.settled` waits until everything has been gone past.
+        """
+        return cast("AsyncIterator[T]", self._receiving.iterate())
+
+    def __enter__(self) -> Self:
         """Return the feed."""
         return self
 

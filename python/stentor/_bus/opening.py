@@ -3,42 +3,48 @@
 from __future__ import annotations
 
 import logging
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Final, Unpack
 
 import trio
 
 from stentor._bus.bus import Bus
-from stentor._mechanisms.matching import DEFAULT_CACHE_CAPACITY
-from stentor._values import checks
+from stentor._bus.parts import Parts
+from stentor._bus.settings import BusSettings
+from stentor._machine.store import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from stentor._values.dialects import DialectLike
+    from stentor._bus.settings import BusKeywords
 
 logger: Final = logging.getLogger("stentor")
 
 
 @asynccontextmanager
-async def open_bus(
-    *,
-    dialect: DialectLike = "mailbox",
-    cache_capacity: int = DEFAULT_CACHE_CAPACITY,
-    drain_timeout: float = 30.0,
-) -> AsyncIterator[Bus]:
+async def open_bus(**settings: Unpack[BusKeywords]) -> AsyncIterator[Bus]:
     """Open a bus for the length of an `async with` block; everything that it starts ends inside that block.
 
-    At the end of the block nothing more is accepted from outside of handlers, and what was accepted is handled, for at
-    most `drain_timeout` seconds; then handlers that still run are cancelled. An error in the block cancels at once.
-    Whatever is left is logged, and told by `Bus.left`.
+    At the end of the block nothing more is accepted from outside of handlers, batches are delivered though they are not
+    full, and what was accepted is handled, for at most `drain_timeout` seconds; then handlers that still run are
+    cancelled. An error in the block cancels at once. Whatever is left is logged, and told by `Bus.left`.
 
     Args:
-        dialect: What topics and patterns look like: a `Dialect`, its value, or a `Grammar` of your own.
-        cache_capacity: How many topics' routes are kept ready.
-        drain_timeout: Seconds, finite unless you say `math.inf`.
+        **settings: All are optional.
+
+            - `dialect`: what topics and patterns look like: a `Dialect`, its value, or a `Grammar` of your own.
+            - `drain_timeout`: seconds, 30 if nothing is said, finite unless you say `math.inf`.
+            - `store`: the `MailboxStore` for what is routed to who is away; one in memory if nothing is said.
+            - `seed`: of what is left to chance: queue groups, jitter, message ids.
+            - `on_error`: what follows when a handler has failed for good, for agents that say nothing else: `OnError`.
+            - `limits`: how big messages may be: `MessageLimits`.
+            - `middleware`: what stands around publishing and handlers: objects of `Middleware`.
+            - `observers`: who is told of every outcome: objects of `Observer`.
+            - `cache_capacity`, `retained_capacity`, `dead_letter_capacity`: how many routes, retained messages and dead
+              letters are kept.
 
     Raises:
+        TypeError: An argument is of the wrong type.
         ValueError: An argument is out of its range.
 
     Example:
@@ -48,16 +54,19 @@ async def open_bus(
         ...         await bus.publish("nobody.listens")
         >>> trio.run(main)
     """
-    checks.seconds("drain_timeout", drain_timeout, zero=True, infinite=True)
-    checks.whole("cache_capacity", cache_capacity, least=0)
+    chosen = BusSettings(**settings)
     failure: BaseException | None = None
     bus: Bus | None = None
     try:
-        async with trio.open_nursery() as nursery:
+        async with AsyncExitStack() as stack:
+            store = await stack.enter_async_context(MemoryStore() if chosen.store is None else chosen.store)
+            nursery = await stack.enter_async_context(trio.open_nursery())
             try:
-                bus = Bus(nursery, dialect, cache_capacity)
+                parts = Parts(nursery, store, chosen)
+                await parts.backlog.open()
+                bus = Bus(parts)
                 yield bus
-                await bus._drain(drain_timeout)
+                await bus._drain(chosen.drain_timeout)
             except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 - raised again below, bare
                 failure = error
             nursery.cancel_scope.cancel()
@@ -78,10 +87,12 @@ def _bare(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 def _report(bus: Bus) -> None:
     if bus.left:
-        agents = {left.agent: None for left in bus.left}
+        agents = list(dict.fromkeys(left.agent for left in bus.left))
+        more = f" and {len(agents) - 10} more" if len(agents) > 10 else ""  # noqa: PLR2004
         logger.warning(
-            "%d deliveries were left unhandled, at %s",
+            "%d deliveries were left unhandled, at %s%s",
             len(bus.left),
-            ", ".join(map(repr, agents)),
+            ", ".join(map(repr, agents[:10])),
+            more,
             extra={"stentor_left": len(bus.left)},
         )

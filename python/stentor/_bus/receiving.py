@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, TypeAlias, final
 
 import trio
 
+from stentor._mechanisms.deliveries import members
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from stentor._machine.dispatcher import Dispatcher
     from stentor._mechanisms.deliveries import Delivery
     from stentor._mechanisms.recipients import Recipient
     from stentor._values.messages import Message
 
+    Mail: TypeAlias = Message | list[Message]
+
+
+def mail_of(lead: Delivery) -> Mail:
+    """Return the message of a delivery, or the list of messages of a batch."""
+    return lead.message if lead._batch is None else [delivery.message for delivery in members(lead)]
+
 
 @final
 class Receiving:
-    """The owner's side of a mailbox: `receive_nowait` decides, `receive` waits, `MessageIterator` iterates."""
+    """The owner's side of a mailbox: `receive_nowait` decides, `receive` waits, `MailIterator` iterates."""
 
-    __slots__ = ("_dispatcher", "_iterators", "closed", "ended", "recipient")
+    __slots__ = ("_dispatcher", "_iterators", "_on_close", "closed", "ended", "recipient")
 
-    def __init__(self, recipient: Recipient, dispatcher: Dispatcher) -> None:
-        """Take messages for `recipient` out of its mailbox."""
-        self.recipient: Recipient = recipient
+    def __init__(self, recipient: Recipient, dispatcher: Dispatcher, on_close: Callable[[Recipient], None]) -> None:
+        """Take messages for `recipient` out of its mailbox; `on_close` is called once its owner closes it."""
+        self._on_close = on_close
+        self.recipient = recipient
         self._dispatcher = dispatcher
         self._iterators = 0
-        self.closed: bool = False
+        self.closed = False
         """Whether the owner has closed it."""
-        self.ended: bool = False
+        self.ended = False
         """Whether the bus is closed."""
 
     def check_open(self) -> None:
@@ -42,45 +54,45 @@ class Receiving:
             raise RuntimeError(msg)
 
     def take_nowait(self) -> Delivery:
-        """Take the next delivery; from here on it runs.
+        """Take what comes next; from here on it runs.
 
         Raises:
             trio.ClosedResourceError: The owner has closed it.
             trio.EndOfChannel: The bus is closed.
-            trio.WouldBlock: Nothing waits.
+            trio.WouldBlock: Nothing is due.
         """
         if self.ended and not self.closed:
             raise trio.EndOfChannel
         self.check_open()
         self.check_unhandled()
         self.recipient.slots += 1
-        delivery = self._dispatcher.take(self.recipient)
-        if delivery is None:
-            self.recipient.slots -= 1
-            raise trio.WouldBlock
-        return delivery
+        for lane in self.recipient.lanes:
+            if self._dispatcher.is_due(lane) and (lead := self._dispatcher.take(lane)) is not None:
+                return lead
+        self.recipient.slots -= 1
+        raise trio.WouldBlock
 
-    def receive_nowait(self) -> Message:
-        """Take the next message; it counts as handled."""
-        delivery = self.take_nowait()
-        self._dispatcher.finish(delivery)
-        return delivery.message
+    def receive_nowait(self) -> Mail:
+        """Take what comes next; it counts as handled."""
+        lead = self.take_nowait()
+        self._dispatcher.finish(lead)
+        return mail_of(lead)
 
     async def take(self) -> Delivery:
-        """Take the next delivery, as soon as there is one."""
+        """Take what comes next, as soon as something is due."""
         await trio.lowlevel.checkpoint_if_cancelled()
         try:
-            delivery = self.take_nowait()
+            lead = self.take_nowait()
         except trio.WouldBlock:
             return await self._wait()
         await trio.lowlevel.cancel_shielded_checkpoint()
-        return delivery
+        return lead
 
-    async def receive(self) -> Message:
-        """Take the next message, as soon as there is one; it counts as handled."""
-        delivery = await self.take()
-        self._dispatcher.finish(delivery)
-        return delivery.message
+    async def receive(self) -> Mail:
+        """Take what comes next, as soon as something is due; it counts as handled."""
+        lead = await self.take()
+        self._dispatcher.finish(lead)
+        return mail_of(lead)
 
     async def _wait(self) -> Delivery:
         recipient = self.recipient
@@ -93,10 +105,11 @@ class Receiving:
             recipient.slots -= 1
             return trio.lowlevel.Abort.SUCCEEDED
 
+        self._dispatcher.arrange_all(recipient)
         await trio.lowlevel.wait_task_rescheduled(abort)
-        if receiver.delivery is None:
+        if receiver.lead is None:
             return self.take_nowait()
-        return receiver.delivery
+        return receiver.lead
 
     def end(self, *, closed: bool) -> None:
         """Let nobody receive any more, because the owner has closed it or because the bus is closed."""
@@ -106,66 +119,72 @@ class Receiving:
             self.recipient.slots -= 1
             self.recipient.receivers.popleft().hand(None)
 
-    def iterate(self) -> MessageIterator:
+    def close(self) -> None:
+        """Let nobody receive any more, and give the name back."""
+        ended = self.ended
+        self.end(closed=True)
+        if not ended:
+            self._on_close(self.recipient)
+
+    def iterate(self) -> MailIterator:
         """Return an iterator; while one is alive, what it has not gone past keeps the bus from being settled."""
         self.check_unhandled()
-        return MessageIterator(self, self._dispatcher)
+        return MailIterator(self, self._dispatcher)
 
     def iterating(self, change: int) -> None:
         """Take note that one more, or one less, iterates."""
         self._iterators += change
-        counted = self._iterators > 0
-        if counted != self.recipient.counted:
-            self._dispatcher.count(self.recipient, counted=counted)
+        for lane in self.recipient.lanes:
+            self._dispatcher.count(lane, counted=self._iterators > 0 and lane.mode.counts)
 
 
 @final
-class MessageIterator:
-    """Messages one after another; one is handled as soon as the next is asked for, or the iterator is gone."""
+class MailIterator:
+    """One message, or one batch, after another; it is handled when the next is asked for, or the iterator is gone."""
 
-    __slots__ = ("_delivery", "_dispatcher", "_receiving")
+    __slots__ = ("_dispatcher", "_lead", "_receiving")
 
     def __init__(self, receiving: Receiving, dispatcher: Dispatcher) -> None:
         """Begin before the first message."""
-        self._delivery: Delivery | None = None
+        self._lead: Delivery | None = None
         self._dispatcher = dispatcher
         self._receiving = receiving
         receiving.iterating(+1)
 
-    def __aiter__(self) -> MessageIterator:
+    def __aiter__(self) -> MailIterator:
         """Return the iterator."""
         return self
 
-    async def __anext__(self) -> Message:
-        """Return the next message; the iteration ends when the feed or the bus is closed."""
+    async def __anext__(self) -> Mail:
+        """Return what comes next; the iteration ends when the feed or the bus is closed."""
         self._finish()
         try:
-            delivery = await self._receiving.take()
+            lead = await self._receiving.take()
         except (trio.EndOfChannel, trio.ClosedResourceError):
             raise StopAsyncIteration from None
         self._finish()  # of another task that iterates here too
-        self._delivery = delivery
-        return delivery.message
+        self._lead = lead
+        return mail_of(lead)
 
     def _finish(self) -> None:
-        if self._delivery is not None:
-            delivery, self._delivery = self._delivery, None
-            self._dispatcher.finish(delivery)
+        if self._lead is not None:
+            lead, self._lead = self._lead, None
+            self._dispatcher.finish(lead)
 
     def __del__(self) -> None:
-        """Let go of the message that the loop was left with."""
+        """Let go of what the loop was left with."""
         self._finish()
         self._receiving.iterating(-1)
 
 
 @final
 class _ParkedReceiver:
-    __slots__ = ("_task", "delivery")
+    __slots__ = ("_task", "lead")
 
     def __init__(self, task: trio.lowlevel.Task) -> None:
         self._task = task
-        self.delivery: Delivery | None = None
+        self.lead: Delivery | None = None
 
-    def hand(self, delivery: Delivery | None) -> None:
-        self.delivery = delivery
+    def hand(self, lead: Delivery | None) -> None:
+        self.lead = lead
         trio.lowlevel.reschedule(self._task)

@@ -1,0 +1,84 @@
+"""The parts of a bus, and how they are put together."""
+
+from __future__ import annotations
+
+import secrets
+from contextvars import ContextVar
+from itertools import count
+from random import Random
+from typing import TYPE_CHECKING, Never, final
+
+import trio
+
+from stentor._machine.addressing import Addressing
+from stentor._machine.attendance import Attendance
+from stentor._machine.backlog import Backlog
+from stentor._machine.dispatcher import Dispatcher
+from stentor._machine.ledger import Ledger
+from stentor._machine.publishing import Publishing
+from stentor._machine.quiescence import Quiescence
+from stentor._machine.requests import Requests
+from stentor._machine.router import Router
+from stentor._machine.stamping import Stamper
+from stentor._machine.timers import Timers
+from stentor._machine.waits import Waits
+from stentor._machine.workers import Workers
+from stentor._mechanisms.dead_letters import DeadLetterBox
+from stentor._mechanisms.permissions import Permissions
+from stentor._mechanisms.registry import Registry
+from stentor._mechanisms.retained import RetainedMessages
+from stentor._mechanisms.subscriptions import RESERVED, SubscriptionTable
+
+if TYPE_CHECKING:
+    from stentor._bus.settings import BusSettings
+    from stentor._mechanisms.deliveries import Delivery
+    from stentor._values.protocols import MailboxStore
+
+
+@final
+class Parts:
+    """Everything that one bus consists of, from the table of subscriptions to the router."""
+
+    def __init__(self, nursery: trio.Nursery, store: MailboxStore, settings: BusSettings) -> None:
+        """Put the parts together; tasks live in `nursery`, and `store` is open."""
+        self.settings = settings
+        self.nursery = nursery
+        self.store = store
+        self.clock = trio.lowlevel.current_clock().current_time
+        self.random = Random(settings.seed)  # noqa: S311 - choices, not secrets
+        self.current: ContextVar[Delivery | None] = ContextVar("stentor.delivery", default=None)
+        """The delivery in whose handler, or in whose child task, the code runs; one variable for each bus."""
+        prefix = secrets.token_hex(4) if settings.seed is None else f"{self.random.getrandbits(32):08x}"
+        self.table = SubscriptionTable(settings.dialect, cache_capacity=settings.cache_capacity)
+        self.registry = Registry()
+        self.retained = RetainedMessages(settings.dialect, capacity=settings.retained_capacity, reserved=RESERVED)
+        self.permissions = Permissions(settings.dialect, reserved=RESERVED)
+        self.stamper = Stamper(prefix, self.clock, self.current, settings.limits)
+        self.ledger = Ledger(DeadLetterBox(settings.dialect, capacity=settings.dead_letter_capacity), settings.observers)
+        self.timers = Timers(self.clock, nursery)
+        self.dispatcher = Dispatcher(self.clock, self.current, self.ledger, self.timers, self.random)
+        self.attendance = Attendance(self.dispatcher, self.ledger)
+        self.waits = Waits(self.current)
+        self.addressing = Addressing(self.table, self.registry, self.random)
+        self.publishing = Publishing(self.addressing, self.dispatcher, self.attendance, self.waits, settings.observers)
+        self.requests = Requests()
+        self.quiescence = Quiescence(self.ledger)
+        self.backlog = Backlog(store, nursery, self.dispatcher, self.attendance, self.ledger)
+        self.router = Router(store, self.backlog, self.addressing, self.publishing, self.ledger)
+        self.feed_numbers = count(1)
+        self.dispatcher.on_raise = self._raise
+        self.permissions.on_revoke = self._close_forbidden
+        Workers(self.dispatcher, nursery)
+
+    def _close_forbidden(self, agent: str | None) -> None:
+        """Close the subscriptions of an agent, or of all, that it could not make any more."""
+        for subscription in list(self.table):
+            name = None if subscription.is_feeds else subscription.agent
+            if (agent is None or name == agent) and not self.permissions.may_subscribe(name, subscription.pattern):
+                subscription.close()
+
+    def _raise(self, error: Exception) -> None:
+        async def let_it_out() -> Never:
+            raise error
+
+        self.nursery.start_soon(let_it_out, name="stentor on_error=raise")

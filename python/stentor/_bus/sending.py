@@ -1,0 +1,338 @@
+"""The sending side of a bus: publish, send, broadcast, route, ask and answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Unpack
+
+import trio
+
+from stentor._machine.requests import Request
+from stentor._mechanisms.subscriptions import RESERVED
+from stentor._values import checks
+from stentor._values.messages import AddressingMode, Message
+from stentor._values.results import BroadcastResult, Receipt, Replies
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stentor._bus.parts import Parts
+    from stentor._bus.receiving import Receiving
+    from stentor._machine.outcomes import Outcomes
+    from stentor._machine.stamping import MessageOptions
+    from stentor._mechanisms.routes import Target
+    from stentor._values.results import RouteResult
+
+
+class Sending:
+    """Everything that hands a message to the bus."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Make an open bus of its parts; users call `open_bus`."""
+        self._parts = parts
+        self._opened_at = parts.clock()
+        self._state = "open"
+        self._members: dict[str, Receiving] = {}
+        parts.dispatcher.on_answer = self._answer
+
+    async def publish(
+        self, topic: str, payload: object = None, *, retain: bool = False, **options: Unpack[MessageOptions]
+    ) -> Receipt:
+        """Publish to everyone whose pattern matches `topic`, and return once every mailbox has accepted the message.
+
+        It is accepted for all recipients in one step. Where a mailbox with `Overflow.BLOCK` is full it waits, holding
+        nothing; cancelled while it waits, nobody gets the message. It yields to other tasks only when it has to wait,
+        and once in 1,000 calls.
+
+        Args:
+            topic: A concrete name, without wildcards.
+            payload: Anything; it is shared by all recipients, not copied.
+            retain: Whether it becomes the topic's retained value, for subscribers who come later and ask for it.
+            **options: `sender`, `priority`, `ttl` in seconds, `deadline`, `content_type`, `headers`, `in_reply_to`: see
+                `Message`.
+
+        Raises:
+            InvalidTopicError: `topic` is not one.
+            PermissionDeniedError: The sender may not publish to it.
+            MailboxFullError: A mailbox with `Overflow.FAIL` is full; nobody gets the message.
+            DeadlockError: A handler would wait for an agent that waits for it.
+            ValueError: An option is out of its range, or `topic` is reserved.
+            trio.ClosedResourceError: The bus is closed.
+        """
+        message = self._stamp(topic, payload, options)
+        targets = await self._parts.publishing.publish(message)
+        if retain:
+            self._parts.retained.put(message, message.timestamp)
+        return _receipt(message, targets)
+
+    def publish_nowait(
+        self, topic: str, payload: object = None, *, retain: bool = False, **options: Unpack[MessageOptions]
+    ) -> Receipt:
+        """Publish as `publish` does, but raise where that would wait.
+
+        Args:
+            topic: A concrete name, without wildcards.
+            payload: Anything.
+            retain: As for `publish`.
+            **options: As for `publish`.
+
+        Raises:
+            InvalidTopicError: `topic` is not one.
+            PermissionDeniedError: The sender may not publish to it.
+            MailboxFullError: A mailbox with `Overflow.FAIL` is full; nobody gets the message.
+            ValueError: An option is out of its range, or `topic` is reserved.
+            trio.WouldBlock: A mailbox with `Overflow.BLOCK` is full; nobody gets the message.
+            trio.ClosedResourceError: The bus is closed.
+        """
+        message = self._stamp(topic, payload, options)
+        targets = self._parts.publishing.publish_nowait(message)
+        if retain:
+            self._parts.retained.put(message, message.timestamp)
+        return _receipt(message, targets)
+
+    async def publish_and_wait(
+        self, topic: str, payload: object = None, *, timeout: float | None = None, **options: Unpack[MessageOptions]
+    ) -> BroadcastResult:
+        """Publish, wait until every handler has finished or failed, and return what became of the message.
+
+        Args:
+            topic: A concrete name, without wildcards.
+            payload: Anything.
+            timeout: Seconds after which handlers that still run are cancelled, and messages that still wait are
+                withdrawn; both count as failures. None waits for ever.
+            **options: As for `publish`.
+
+        Raises:
+            InvalidTopicError: `topic` is not one.
+            PermissionDeniedError: The sender may not publish to it.
+            MailboxFullError: A mailbox with `Overflow.FAIL` is full; nobody gets the message.
+            DeadlockError: A handler would wait for an agent that waits for it.
+            ValueError: `timeout` or an option is out of its range, or `topic` is reserved.
+            trio.ClosedResourceError: The bus is closed.
+        """
+        if timeout is not None:
+            checks.seconds("timeout", timeout, infinite=True)
+        message = self._stamp(topic, payload, options)
+        targets, outcomes = await self._parts.publishing.publish_and_wait(message, timeout)
+        return self._broadcast_result(message, targets, outcomes)
+
+    async def send(self, name: str, payload: object = None, **options: Unpack[MessageOptions]) -> Receipt:
+        """Send to one agent by its name, observed by whoever's pattern matches that name.
+
+        Args:
+            name: The agent's.
+            payload: Anything.
+            **options: As for `publish`.
+
+        Raises:
+            UnknownAgentError: There is no such agent.
+            PermissionDeniedError: The sender may not send to it.
+            MailboxFullError: The mailbox refuses, and is full.
+            DeadlockError: A handler would wait for an agent that waits for it.
+            trio.ClosedResourceError: The bus is closed.
+        """
+        message = self._stamp(name, payload, options, AddressingMode.DIRECT)
+        return _receipt(message, await self._parts.publishing.publish(message))
+
+    async def broadcast(self, payload: object = None, **options: Unpack[MessageOptions]) -> Receipt:
+        """Send to every agent but the sender.
+
+        Args:
+            payload: Anything.
+            **options: As for `publish`.
+
+        Raises:
+            PermissionDeniedError: The sender may not broadcast.
+            MailboxFullError: A mailbox that refuses is full; nobody gets the message.
+            DeadlockError: A handler would wait for an agent that waits for it.
+            trio.ClosedResourceError: The bus is closed.
+        """
+        message = self._stamp(f"{RESERVED}.broadcast", payload, options, AddressingMode.BROADCAST)
+        return _receipt(message, await self._parts.publishing.publish(message))
+
+    async def route(self, message: Message, *, timeout: float | None = None) -> RouteResult:
+        """Deliver `message` in real time, and store it for whoever cannot take it now.
+
+        Where an agent has no handler, or is away, the message goes to its stored mailbox and is delivered when it
+        returns; where the handler fails for good, or runs out of time, it is stored once, marked as failed, and read by
+        `Agent.poll` only.
+
+        Args:
+            message: What is to be delivered; the bus stamps a copy with an id and the time.
+            timeout: Seconds after which handlers that still run are cancelled; None for the agents' own timeouts.
+
+        Raises:
+            TypeError: `message` is not a `Message`.
+            UnknownAgentError: It is addressed to an agent that does not exist.
+            PermissionDeniedError: The sender may not publish it.
+            MailboxFullError: A mailbox with `Overflow.FAIL` is full.
+            DeadlockError: A handler would wait for an agent that waits for it.
+            trio.ClosedResourceError: The bus is closed.
+        """
+        self._check_accepting()
+        if timeout is not None:
+            checks.seconds("timeout", timeout, infinite=True)
+        stamped = self._admit_message(self._parts.stamper.restamp(checks.instance("message", message, Message)))
+        return await self._parts.router.route(stamped, timeout)
+
+    # -- questions and answers ----------------------------------------------------------------------------------------
+
+    async def request(
+        self, topic: str, payload: object = None, *, timeout: float = 5.0, **options: Unpack[MessageOptions]
+    ) -> Message:
+        """Publish a question, and return the first answer.
+
+        An agent answers by what its handler returns, unless that is None, or by `reply`. The way back is open before
+        the question leaves, and nobody handles it any more once its time is up.
+
+        Args:
+            topic: A concrete name, or the name of an agent with `addressing="direct"`.
+            payload: The question.
+            timeout: Seconds; the message carries it as its deadline.
+            **options: As for `publish`.
+
+        Raises:
+            trio.TooSlowError: No answer came in time; the text names who has the question.
+            NoResponderError: Nobody listens there.
+            RequestFailedError: Every handler failed.
+            DeadlockError: A handler would wait for an agent that waits for it.
+            ValueError: `timeout` is not > 0.
+            trio.ClosedResourceError: The bus is closed.
+        """
+        request = await self._ask(topic, payload, timeout, options, wanted=1)
+        return request.first()
+
+    async def gather(
+        self, topic: str, payload: object = None, *, timeout: float = 5.0, **options: Unpack[MessageOptions]
+    ) -> Replies:
+        """Publish a question, and return everybody's answers: when all are there, or the time is up.
+
+        Args:
+            topic: A concrete name, without wildcards.
+            payload: The question.
+            timeout: Seconds; the message carries it as its deadline.
+            **options: As for `publish`.
+
+        Raises:
+            NoResponderError: Nobody listens there.
+            DeadlockError: A handler would wait for an agent that waits for it.
+            ValueError: `timeout` is not > 0.
+            trio.ClosedResourceError: The bus is closed.
+        """
+        request = await self._ask(topic, payload, timeout, options, wanted=None)
+        return Replies(messages=tuple(request.replies), errors=tuple(request.errors), silent=request.silent)
+
+    async def _ask(
+        self, topic: str, payload: object, timeout: float, options: MessageOptions, *, wanted: int | None
+    ) -> Request:
+        limit = checks.seconds("timeout", timeout)
+        parts = self._parts
+        deadline = parts.clock() + limit
+        message = self._stamp(topic, payload, {**options, "deadline": deadline})
+        request = Request(message, wanted, parts.waits.check)
+        parts.requests.open(request)
+        try:
+            with parts.waits.waiting_for(request.awaited), trio.move_on_at(deadline):
+                await parts.publishing.publish(message, request)
+                await request.wait()
+        finally:
+            parts.requests.close(request)
+        return request
+
+    def reply(self, message: Message, payload: object = None, **options: Unpack[MessageOptions]) -> bool:
+        """Answer a request, and return whether whoever asked still waited.
+
+        Args:
+            message: The request.
+            payload: The answer.
+            **options: As for `publish`; `sender` is the agent whose handler answers, if nothing else is said.
+
+        Raises:
+            TypeError: `message` is not a `Message`.
+            trio.ClosedResourceError: The bus is closed.
+        """
+        self._check_accepting()
+        checks.instance("message", message, Message)
+        delivery = self._parts.current.get()
+        if delivery is not None:
+            options.setdefault("sender", delivery.agent)
+        topic = f"{RESERVED}.reply.{message.id}"
+        answer = self._parts.stamper.stamp(
+            topic, payload, AddressingMode.TOPIC, **{**options, "in_reply_to": message.id}
+        )
+        self._parts.publishing.publish_where_room(answer)
+        return self._parts.requests.reply(answer)
+
+    def _answer(self, lead_agent: str, message: Message, payload: object) -> None:
+        """Take what a handler returned as the answer, if somebody waits for one."""
+        if self._parts.requests.expects(message) and self._state != "closed":
+            self.reply(message, payload, sender=lead_agent)
+
+    # -- at the door --------------------------------------------------------------------------------------------------
+
+    def _stamp(
+        self,
+        topic: str,
+        payload: object,
+        options: MessageOptions,
+        addressing: AddressingMode = AddressingMode.TOPIC,
+    ) -> Message:
+        self._check_accepting()
+        return self._admit_message(self._parts.stamper.stamp(topic, payload, addressing, **options))
+
+    def _admit_message(self, message: Message) -> Message:
+        for middleware in self._parts.settings.middleware:
+            message = middleware.publishing(message)
+        if message.addressing is not AddressingMode.BROADCAST and message.topic.startswith(RESERVED):
+            msg = f"topic must not begin with {RESERVED!r}, which is reserved, but is {message.topic!r}"
+            raise ValueError(msg)
+        if message.addressing is AddressingMode.BROADCAST:
+            self._parts.permissions.check_broadcast(message.sender, self._parts.registry.names())
+        else:
+            self._parts.permissions.check_publish(message.sender, message.topic)
+        return message
+
+    async def _send_again(self, message: Message, name: str) -> Receipt:
+        self._check_accepting()
+        return _receipt(message, await self._parts.publishing.publish(message, only=name))
+
+    def _broadcast_result(self, message: Message, targets: Sequence[Target], outcomes: Outcomes) -> BroadcastResult:
+        return BroadcastResult(
+            message_id=message.id,
+            target=message.topic,
+            subscribers_reached=outcomes.reached,
+            pattern_matches=sum(target.wildcard for target in targets),
+            delivery_failures=len(outcomes.errors),
+            latency_ms=(self._parts.clock() - message.timestamp) * 1000.0,
+            errors=tuple(outcomes.errors),
+        )
+
+    def _check_accepting(self) -> None:
+        """Refuse what comes when the bus is closed or, from outside of handlers, when it is closing."""
+        if self._state != "open" and (self._state == "closed" or self._parts.current.get() is None):
+            self._check_open()
+
+    def _check_open(self) -> None:
+        if self._state != "open":
+            msg = f"the bus is {self._state}"
+            raise trio.ClosedResourceError(msg)
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+
+    async def _drain(self, timeout: float) -> None:
+        """Refuse what comes from outside, fill no more batches, and wait until all is handled or the time is over."""
+        self._state = "closing"
+        self._parts.dispatcher.flush(list(self._parts.registry))
+        await self._parts.quiescence.reached_within(timeout)
+
+    def _close(self) -> None:
+        """Write down what is left; nothing runs any more."""
+        self._state = "closed"
+        self._parts.publishing.close()
+        for receiving in self._members.values():
+            receiving.end(closed=False)
+        for recipient in list(self._parts.registry):
+            self._parts.attendance.close(recipient)
+
+
+def _receipt(message: Message, targets: Sequence[Target]) -> Receipt:
+    return Receipt(message=message, recipients=tuple(target.recipient.name for target in targets))
