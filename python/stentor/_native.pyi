@@ -1,8 +1,20 @@
 """The compiled half of stentor: topics, patterns and the index of subscriptions."""
 
+from collections.abc import Sequence
 from typing import Final, Literal, final
 
 from stentor._values.dialects import Dialect, DialectLike
+
+__all__ = [
+    "BUILD_PROFILE",
+    "VERSION",
+    "Explanation",
+    "Grammar",
+    "Index",
+    "IndexStatistics",
+    "Pattern",
+    "validate_topic",
+]
 
 VERSION: Final[str]
 """The version of the crate, which is the version of the package."""
@@ -249,3 +261,125 @@ def validate_topic(text: str, dialect: DialectLike = "mailbox") -> str:
         >>> stentor.validate_topic("sport//tennis", "mqtt")
         'sport//tennis'
     """
+
+@final
+class Explanation:
+    """One subscription that matches a topic, and why."""
+
+    @property
+    def id(self) -> int:
+        """The subscription."""
+
+    @property
+    def pattern(self) -> str:
+        """Its pattern, as it was given."""
+
+    @property
+    def structure(self) -> str:
+        """Through which structure it was found: `"exact"`, `"shape"`, `"trie"` or `"prefix"`."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class IndexStatistics:
+    """What an index holds; counts unless said otherwise."""
+
+    @property
+    def subscriptions(self) -> int:
+        """Subscriptions added and not removed."""
+
+    @property
+    def patterns(self) -> int:
+        """Different patterns among them; two that differ only in runs of wildcards are one."""
+
+    @property
+    def nodes(self) -> int:
+        """Nodes of the trie, which holds the patterns that no faster structure takes."""
+
+    @property
+    def shapes(self) -> int:
+        """Shapes of wildcard patterns, found by hash."""
+
+    @property
+    def symbols(self) -> int:
+        """Different segment texts in the trie."""
+
+    @property
+    def prefixes(self) -> int:
+        """Different literal prefixes of patterns without segments."""
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that the index owns on the heap."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class Index:
+    """The subscription index: which subscriptions match a topic. Not public; it holds ids and no values.
+
+    Args:
+        dialect: A `Dialect`, its value, or a `Grammar`.
+        reserved: A first segment: topics under it are matched only by patterns that spell it.
+
+    Raises:
+        TypeError: `dialect` is none of the three.
+        ValueError: `dialect` is not the name of one.
+
+    Example:
+        >>> from stentor._native import Index
+        >>> index = Index("mailbox")
+        >>> index.add_many(["ai.**", "ai.models.*", "ops.**"])
+        [0, 1, 2]
+        >>> index.match("ai.models.gpt4")
+        (0, 1)
+    """
+
+    def __new__(cls, dialect: DialectLike, *, reserved: str | None = None) -> Index: ...
+    def add(self, pattern: str) -> int:
+        """Add one subscription to `pattern` and return its id, greater than all before.
+
+        Raises:
+            InvalidPatternError: `pattern` is none of the dialect; nothing has changed.
+        """
+
+    def add_many(self, patterns: Sequence[str]) -> list[int]:
+        """Add a subscription to each of the patterns, or none at all, and return their ids.
+
+        Raises:
+            InvalidPatternError: for the first that is no pattern; nothing has changed.
+        """
+
+    def remove(self, id: int) -> None:
+        """Remove the subscription with this id.
+
+        Raises:
+            ValueError: `id` is of no subscription, or no longer.
+        """
+
+    def match(self, topic: str) -> tuple[int, ...]:
+        """Return the ids whose patterns match a topic, ascending.
+
+        Raises:
+            InvalidTopicError: `topic` is none of the dialect.
+        """
+
+    def match_many(self, topics: Sequence[str]) -> list[tuple[int, ...]]:
+        """Return what `match` returns, for each topic.
+
+        Raises:
+            InvalidTopicError: for the first that is no topic.
+        """
+
+    def explain(self, topic: str) -> tuple[Explanation, ...]:
+        """Say which patterns match a topic, and through which structure, in the order of their first subscriptions.
+
+        Raises:
+            InvalidTopicError: `topic` is none of the dialect.
+        """
+
+    def statistics(self) -> IndexStatistics:
+        """Return what the index holds."""
+
+    def __len__(self) -> int: ...
