@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import hypothesis
 import pytest
 
+import stentor
 from stentor.testing import generators, strategies
-from tests.oracles import DIALECTS, RULES, matches, pattern_flaw, topic_flaw
+from tests.oracles import DIALECTS, RULES, Rules, matches, pattern_flaw, topic_flaw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -224,3 +225,26 @@ def test_an_unknown_dialect_is_refused() -> None:
         generators.random_topic(random.Random(1), "xml")
     with pytest.raises(ValueError, match=r"^'xml' is not a valid Dialect$"):
         strategies.topics("xml")
+
+
+COLONS = stentor.Grammar(":", single="+", multi="...", multi_min=1, multi_anywhere=False, empty_segments=True)
+COLON_RULES = Rules(":", "+", "...", 4096, multi_at_least=1, multi_anywhere=False, empty_segments=True)
+
+
+def test_texts_for_a_grammar_of_ones_own_are_as_good() -> None:
+    pairs = _drawn(strategies.pattern_topic_pairs(COLONS))
+    assert [pair for pair in pairs if pattern_flaw(pair[0], COLON_RULES) or topic_flaw(pair[1], COLON_RULES)] == []
+    assert 0.3 <= sum(matches(pattern, topic, COLON_RULES) for pattern, topic in pairs) / len(pairs) <= 0.9
+    assert sum("..." in pattern for pattern, _ in pairs) > 10
+    assert sum("+" in pattern for pattern, _ in pairs) > 10
+    assert [text for text in _drawn(strategies.invalid_topics(COLONS)) if not topic_flaw(text, COLON_RULES)] == []
+    assert [text for text in _drawn(strategies.invalid_patterns(COLONS)) if not pattern_flaw(text, COLON_RULES)] == []
+
+
+def test_texts_keep_the_limits_of_a_grammar() -> None:
+    small = stentor.Grammar.of("mailbox", max_segments=3, max_bytes=20, max_multi=1)
+    rng = random.Random(15)
+    for _ in range(1000):
+        pattern, topic = generators.random_pair(rng, small)
+        stentor.validate_topic(topic, small)
+        assert stentor.Pattern(pattern, small).text == pattern

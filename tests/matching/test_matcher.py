@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import settings
@@ -21,13 +21,13 @@ from hypothesis.stateful import (
 import stentor
 from stentor.testing import generators, strategies
 from tests import oracles
-from tests.oracles import DIALECTS, ModelMatcher
+from tests.oracles import DIALECTS, ModelMatcher, Rules
 
 CAPACITIES = (0, 3, None)
 """No cache, one that is too small for what is asked, and the default."""
 
 
-def new_matcher(dialect: str, cache_capacity: int | None) -> stentor.Matcher[int]:
+def new_matcher(dialect: str | stentor.Grammar, cache_capacity: int | None) -> stentor.Matcher[int]:
     """Return an empty matcher; None is the default capacity."""
     if cache_capacity is None:
         return stentor.Matcher(dialect)
@@ -37,12 +37,13 @@ def new_matcher(dialect: str, cache_capacity: int | None) -> stentor.Matcher[int
 class _MatcherMachine(RuleBasedStateMachine):
     """Matchers with different caches and the model, side by side through the same operations."""
 
-    dialect = "mailbox"
+    dialect: ClassVar[str | stentor.Grammar] = "mailbox"
+    judged_by: ClassVar[str | Rules] = "mailbox"
 
     @initialize(pairs=st.data())
     def start(self, pairs: st.DataObject) -> None:
         self.matchers = [new_matcher(self.dialect, capacity) for capacity in CAPACITIES]
-        self.model: ModelMatcher[int] = ModelMatcher(self.dialect)
+        self.model: ModelMatcher[int] = ModelMatcher(self.judged_by)
         self.handles: list[tuple[int, list[int]]] = []
         self.gone: list[list[int]] = []
         drawn = pairs.draw(st.lists(strategies.pattern_topic_pairs(self.dialect), min_size=3, max_size=12))
@@ -125,9 +126,15 @@ def _structure(matcher: stentor.Matcher[Any]) -> list[int]:
     return [told.subscriptions, told.patterns, told.nodes, told.shapes, told.symbols]
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
-def test_a_matcher_answers_as_its_model(dialect: str) -> None:
-    machine = type(f"{dialect}_machine", (_MatcherMachine,), {"dialect": dialect})
+COLONS = stentor.Grammar(":", single="+", multi="...", empty_segments=True, hidden_prefix="$", max_multi=3)
+COLON_RULES = Rules(":", "+", "...", 4096, empty_segments=True, hidden_prefix="$", max_multi=3)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "rules"), [*((name, name) for name in DIALECTS), (COLONS, COLON_RULES)], ids=[*DIALECTS, "own grammar"]
+)
+def test_a_matcher_answers_as_its_model(dialect: str | stentor.Grammar, rules: str | Rules) -> None:
+    machine = type("Machine", (_MatcherMachine,), {"dialect": dialect, "judged_by": rules})
     run_state_machine_as_test(machine, settings=settings(max_examples=40, stateful_step_count=40))
 
 

@@ -10,14 +10,15 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from stentor import Dialect
 from stentor.testing import _redis
 from stentor.testing._globs import random_glob
-from stentor.testing._vocabulary import MAX_MULTI, MAX_SEGMENTS, SURROGATE, VOCABULARIES, Vocabulary
+from stentor.testing._vocabulary import SURROGATE, Vocabulary, vocabulary_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from random import Random
+
+    from stentor import Dialect, Grammar
 
 _STYLES: dict[str, tuple[str, ...]] = {
     "exact": ("word",),
@@ -28,7 +29,7 @@ _STYLES: dict[str, tuple[str, ...]] = {
     "mixed": ("word", "single", "multi", "glob"),
 }
 _KINDS = (*_STYLES, "globs", "multis", "everything")
-_MAX_MULTIS = 4
+_MOST_MULTIS = 4
 _DEEP = 120
 
 
@@ -40,7 +41,7 @@ class _Part:
     sample: Callable[[Random], list[str]]
 
 
-def random_topic(rng: Random, dialect: Dialect | str = "mailbox") -> str:
+def random_topic(rng: Random, dialect: Dialect | str | Grammar = "mailbox") -> str:
     """Return a valid topic.
 
     Args:
@@ -52,14 +53,13 @@ def random_topic(rng: Random, dialect: Dialect | str = "mailbox") -> str:
         >>> random_topic(random.Random(4))
         'ab.abc.a'
     """
-    name = Dialect(dialect).value
-    if name == "redis":
+    words = vocabulary_of(dialect)
+    if words is None:
         return _redis.random_topic(rng)
-    words = VOCABULARIES[name]
     return _topic_of([_random_word(rng, words, of_topic=True) for _ in range(_random_depth(rng))], words)
 
 
-def random_pattern(rng: Random, dialect: Dialect | str = "mailbox") -> str:
+def random_pattern(rng: Random, dialect: Dialect | str | Grammar = "mailbox") -> str:
     """Return a valid pattern of any style: exact, with wildcards, with globs, global.
 
     Args:
@@ -71,14 +71,13 @@ def random_pattern(rng: Random, dialect: Dialect | str = "mailbox") -> str:
         >>> random_pattern(random.Random(6))
         'b.*.*'
     """
-    name = Dialect(dialect).value
-    if name == "redis":
+    words = vocabulary_of(dialect)
+    if words is None:
         return _redis.random_pattern(rng)
-    words = VOCABULARIES[name]
     return words.separator.join(part.text for part in _random_parts(rng, words))
 
 
-def random_pair(rng: Random, dialect: Dialect | str = "mailbox") -> tuple[str, str]:
+def random_pair(rng: Random, dialect: Dialect | str | Grammar = "mailbox") -> tuple[str, str]:
     """Return a valid pattern and a valid topic: most often a match or a near miss of one.
 
     Args:
@@ -90,21 +89,20 @@ def random_pair(rng: Random, dialect: Dialect | str = "mailbox") -> tuple[str, s
         >>> random_pair(random.Random(6))
         ('b.*.*', 'b.a.#')
     """
-    name = Dialect(dialect).value
-    if name == "redis":
+    words = vocabulary_of(dialect)
+    if words is None:
         return _redis.random_pair(rng)
-    words = VOCABULARIES[name]
     parts = _random_parts(rng, words)
     segments = [segment for part in parts for segment in part.sample(rng)]
     kind = rng.randrange(10)
     if kind == 9:
-        return words.separator.join(part.text for part in parts), random_topic(rng, name)
+        return words.separator.join(part.text for part in parts), random_topic(rng, dialect)
     if kind >= 5:
         segments = _nearby(rng, segments, words)
     return words.separator.join(part.text for part in parts), _topic_of(segments, words)
 
 
-def random_invalid_topic(rng: Random, dialect: Dialect | str = "mailbox") -> str:
+def random_invalid_topic(rng: Random, dialect: Dialect | str | Grammar = "mailbox") -> str:
     """Return a text that is refused as a topic: one flaw in a valid one, or a limit exceeded.
 
     Args:
@@ -116,14 +114,13 @@ def random_invalid_topic(rng: Random, dialect: Dialect | str = "mailbox") -> str
         >>> random_invalid_topic(random.Random(25))
         'c.'
     """
-    name = Dialect(dialect).value
-    if name == "redis":
+    words = vocabulary_of(dialect)
+    if words is None:
         return _redis.random_invalid_topic(rng)
-    words = VOCABULARIES[name]
-    return _flawed(rng, random_topic(rng, name), words.flaws + words.topic_flaws, words)
+    return _flawed(rng, random_topic(rng, dialect), words.flaws + words.topic_flaws, words)
 
 
-def random_invalid_pattern(rng: Random, dialect: Dialect | str = "mailbox") -> str:
+def random_invalid_pattern(rng: Random, dialect: Dialect | str | Grammar = "mailbox") -> str:
     """Return a text that is refused as a pattern: one flaw in a valid one, or a limit exceeded.
 
     Args:
@@ -135,18 +132,17 @@ def random_invalid_pattern(rng: Random, dialect: Dialect | str = "mailbox") -> s
         >>> random_invalid_pattern(random.Random(3))
         '**.?]'
     """
-    name = Dialect(dialect).value
-    if name == "redis":
+    words = vocabulary_of(dialect)
+    if words is None:
         return _redis.random_invalid_pattern(rng)
-    words = VOCABULARIES[name]
     if words.multi_anywhere and rng.randrange(6) == 0:
-        return words.separator.join(["a", words.multi] * (MAX_MULTI + 1))
+        return words.separator.join(["a", words.multi] * (words.max_multi + 1))
     if not words.multi_anywhere and rng.randrange(6) == 0:
-        return words.separator.join([words.multi, random_pattern(rng, name)])
-    return _flawed(rng, random_pattern(rng, name), words.flaws + words.pattern_flaws, words)
+        return words.separator.join([words.multi, random_pattern(rng, dialect)])
+    return _flawed(rng, random_pattern(rng, dialect), words.flaws + words.pattern_flaws, words)
 
 
-def random_text(rng: Random, dialect: Dialect | str = "mailbox") -> str:
+def random_text(rng: Random, dialect: Dialect | str | Grammar = "mailbox") -> str:
     """Return a short text of the characters that matter to a dialect, valid or not.
 
     Args:
@@ -158,8 +154,8 @@ def random_text(rng: Random, dialect: Dialect | str = "mailbox") -> str:
         >>> random_text(random.Random(7))
         '*+.ab'
     """
-    name = Dialect(dialect).value
-    letters = "ab*?[]!-^\\é" if name == "redis" else VOCABULARIES[name].separator * 2 + "ab*?[]!-^#+> $é"
+    words = vocabulary_of(dialect)
+    letters = "ab*?[]!-^\\é" if words is None else words.separator * 2 + "ab*?[]!-^#+> $é"
     return "".join(rng.choice(letters) for _ in range(rng.randrange(9)))
 
 
@@ -178,9 +174,13 @@ def _random_word(rng: Random, words: Vocabulary, *, of_topic: bool = False) -> s
 
 def _topic_of(segments: Sequence[str], words: Vocabulary) -> str:
     text = words.separator.join(segments)
-    if (text == "" and not words.empty_text) or len(text.encode()) > words.max_bytes:
-        return words.words[0]
-    return text
+    return text if _fits(text, len(segments), words) else words.words[0]
+
+
+def _fits(text: str, segments: int, words: Vocabulary) -> bool:
+    if text == "" and not words.empty_text:
+        return False
+    return segments <= words.max_segments and len(text.encode()) <= words.max_bytes
 
 
 def _random_parts(rng: Random, words: Vocabulary) -> list[_Part]:
@@ -197,11 +197,9 @@ def _bounded(parts: list[_Part], words: Vocabulary) -> list[_Part]:
     if not words.multi_anywhere:
         parts = [part for part in parts[:-1] if part.text != words.multi] + parts[-1:]
     multis = [place for place, part in enumerate(parts) if part.text == words.multi]
-    parts = [part for place, part in enumerate(parts) if place not in multis[_MAX_MULTIS:]]
+    parts = [part for place, part in enumerate(parts) if place not in multis[min(_MOST_MULTIS, words.max_multi) :]]
     text = words.separator.join(part.text for part in parts)
-    if (text == "" and not words.empty_text) or len(text.encode()) > words.max_bytes:
-        return [_word(words.words[0])]
-    return parts
+    return parts if _fits(text, len(parts), words) else [_word(words.words[0])]
 
 
 def _random_part(rng: Random, kind: str, words: Vocabulary) -> _Part:
@@ -247,8 +245,8 @@ def _flawed(rng: Random, text: str, flaws: Sequence[str], words: Vocabulary) -> 
     kind = rng.randrange(12)
     if kind == 0:
         return text + "é" * (words.max_bytes // 2 + 1)
-    if kind == 1 and words.max_bytes > 2 * MAX_SEGMENTS:
-        return words.separator.join(["a"] * (MAX_SEGMENTS + 1))
+    if kind == 1 and words.max_bytes > 2 * words.max_segments:
+        return words.separator.join(["a"] * (words.max_segments + 1))
     if kind == 2:
         return text + SURROGATE
     if kind == 3 and not words.empty_text:

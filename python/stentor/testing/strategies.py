@@ -25,17 +25,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
+    from stentor import Grammar
+
 T = TypeVar("T")
 
 
-def topics(dialect: Dialect | str = "mailbox") -> st.SearchStrategy[str]:
+def topics(dialect: Dialect | str | Grammar = "mailbox") -> st.SearchStrategy[str]:
     """Return a strategy of valid topics.
 
     Args:
-        dialect: The grammar of the topics.
+        dialect: The grammar of the topics: a dialect, its name, or a grammar of one's own; so in every strategy.
 
     Raises:
-        ValueError: ``dialect`` is none that is built in; so in every strategy.
+        ValueError: ``dialect`` names no dialect; so in every strategy.
 
     Example:
         >>> from hypothesis import given
@@ -48,7 +50,7 @@ def topics(dialect: Dialect | str = "mailbox") -> st.SearchStrategy[str]:
     return _drawn(generators.random_topic, dialect)
 
 
-def patterns(dialect: Dialect | str = "mailbox") -> st.SearchStrategy[str]:
+def patterns(dialect: Dialect | str | Grammar = "mailbox") -> st.SearchStrategy[str]:
     """Return a strategy of valid patterns: exact ones, wildcards, globs, the global one.
 
     Args:
@@ -65,7 +67,7 @@ def patterns(dialect: Dialect | str = "mailbox") -> st.SearchStrategy[str]:
     return _drawn(generators.random_pattern, dialect)
 
 
-def pattern_topic_pairs(dialect: Dialect | str = "mailbox") -> st.SearchStrategy[tuple[str, str]]:
+def pattern_topic_pairs(dialect: Dialect | str | Grammar = "mailbox") -> st.SearchStrategy[tuple[str, str]]:
     """Return a strategy of a valid pattern and a valid topic: at least 30 % match, and many nearly do.
 
     Args:
@@ -84,7 +86,7 @@ def pattern_topic_pairs(dialect: Dialect | str = "mailbox") -> st.SearchStrategy
     return _drawn(generators.random_pair, dialect)
 
 
-def invalid_topics(dialect: Dialect | str = "mailbox") -> st.SearchStrategy[str]:
+def invalid_topics(dialect: Dialect | str | Grammar = "mailbox") -> st.SearchStrategy[str]:
     """Return a strategy of texts that are refused as topics.
 
     Args:
@@ -102,7 +104,7 @@ def invalid_topics(dialect: Dialect | str = "mailbox") -> st.SearchStrategy[str]
     return _drawn(generators.random_invalid_topic, dialect)
 
 
-def invalid_patterns(dialect: Dialect | str = "mailbox") -> st.SearchStrategy[str]:
+def invalid_patterns(dialect: Dialect | str | Grammar = "mailbox") -> st.SearchStrategy[str]:
     """Return a strategy of texts that are refused as patterns.
 
     Args:
@@ -120,7 +122,7 @@ def invalid_patterns(dialect: Dialect | str = "mailbox") -> st.SearchStrategy[st
     return _drawn(generators.random_invalid_pattern, dialect)
 
 
-def texts(dialect: Dialect | str = "mailbox") -> st.SearchStrategy[str]:
+def texts(dialect: Dialect | str | Grammar = "mailbox") -> st.SearchStrategy[str]:
     """Return a strategy of short texts that may be a topic, a pattern, both or neither.
 
     Args:
@@ -137,6 +139,6 @@ def texts(dialect: Dialect | str = "mailbox") -> st.SearchStrategy[str]:
     return _drawn(generators.random_text, dialect)
 
 
-def _drawn(make: Callable[[Random, Dialect], T], dialect: Dialect | str) -> st.SearchStrategy[T]:
-    known = Dialect(dialect)
+def _drawn(make: Callable[[Random, Dialect | Grammar], T], dialect: Dialect | str | Grammar) -> st.SearchStrategy[T]:
+    known = Dialect(dialect) if isinstance(dialect, str) else dialect
     return st.randoms(use_true_random=False).map(lambda rng: make(rng, known))
