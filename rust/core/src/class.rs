@@ -5,13 +5,15 @@ use crate::error::{Flaw, Reason};
 /// A set of code points, or all others.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Class {
+    text: Box<str>,
     set: CharSet,
     negated: bool,
 }
 
 impl Class {
-    /// Reads what stands between the brackets at the start of `text`; answers with the bytes read.
-    pub(crate) fn parse(text: &str) -> Result<(Self, usize), Flaw> {
+    /// Reads what stands between the brackets at the start of `text`; its own text tells how
+    /// much was read.
+    pub(crate) fn parse(text: &str) -> Result<Self, Flaw> {
         let end = text.find(']').ok_or((0, Reason::UnclosedBracket))?;
         let inside = &text[1..end];
         if inside.starts_with('^') {
@@ -24,13 +26,12 @@ impl Class {
         }
         let start = end - body.len();
         let ranges = parse_ranges(body).map_err(|(at, reason)| (start + at, reason))?;
-        Ok((
-            Self {
-                set: CharSet::new(ranges),
-                negated,
-            },
-            end + 1,
-        ))
+        let text = text[..=end].into();
+        Ok(Self {
+            text,
+            set: CharSet::new(ranges),
+            negated,
+        })
     }
 
     /// Whether the set holds this character.
@@ -50,19 +51,10 @@ impl Class {
         self.ranges().iter().copied().chain(everything)
     }
 
-    /// Writes the class in its shortest form.
-    pub(crate) fn write(&self, text: &mut String) {
-        text.push_str(if self.negated { "[!" } else { "[" });
-        for &(low, high) in self.set.ranges() {
-            text.push(low);
-            if (low..=high).nth(2).is_some() {
-                text.push('-');
-            }
-            if low != high {
-                text.push(high);
-            }
-        }
-        text.push(']');
+    /// The class as it was written, with its brackets.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
     }
 }
 

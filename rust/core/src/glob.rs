@@ -96,7 +96,7 @@ impl Glob {
             match atom {
                 Atom::Char(c) => text.push(*c),
                 Atom::Any => text.push('?'),
-                Atom::Class(class) => class.write(text),
+                Atom::Class(class) => text.push_str(class.text()),
                 Atom::Run => text.push('*'),
             }
         }

@@ -66,8 +66,12 @@ impl Parser<'_> {
             }
             self.push(Element::Literal(segment.into()));
         } else {
-            let atoms = read_atoms(segment, self.rules)?;
-            self.push(element_of(atoms, segment, self.rules));
+            let atoms = read_atoms(segment, self.rules);
+            let atoms = match self.rules.find_forbidden(segment) {
+                Some(flaw) => Err(atoms.err().filter(|(at, _)| *at < flaw.0).unwrap_or(flaw)),
+                None => atoms,
+            };
+            self.push(element_of(atoms?, segment, self.rules));
         }
         Ok(())
     }
@@ -124,9 +128,6 @@ fn read_atoms(segment: &str, rules: &Rules) -> Result<Vec<Atom>, Flaw> {
     let mut atoms = Vec::with_capacity(segment.len());
     let mut at = 0;
     while let Some(c) = segment[at..].chars().next() {
-        if rules.forbidden.contains(c) {
-            return Err((at, Reason::Forbidden(c)));
-        }
         if let Some(wildcard) = rules.mixed_wildcard(&segment[at..]) {
             return Err((at, Reason::WildcardMixed(wildcard)));
         }
@@ -137,8 +138,8 @@ fn read_atoms(segment: &str, rules: &Rules) -> Result<Vec<Atom>, Flaw> {
             ']' if rules.globs => return Err((at, Reason::StrayBracket)),
             '[' if rules.globs => {
                 let class = Class::parse(&segment[at..]);
-                let (class, bytes) = class.map_err(|(byte, reason)| (at + byte, reason))?;
-                read = bytes;
+                let class = class.map_err(|(byte, reason)| (at + byte, reason))?;
+                read = class.text().len();
                 Atom::Class(class)
             }
             _ => Atom::Char(c),
@@ -171,6 +172,13 @@ fn element_of(atoms: Vec<Atom>, segment: &str, rules: &Rules) -> Element {
 }
 
 impl Rules {
+    fn find_forbidden(&self, segment: &str) -> Option<Flaw> {
+        let found = segment
+            .char_indices()
+            .find(|&(_, c)| self.forbidden.contains(c));
+        found.map(|(at, c)| (at, Reason::Forbidden(c)))
+    }
+
     /// The wildcard whose text begins here inside a longer segment and may not stand there.
     fn mixed_wildcard(&self, rest: &str) -> Option<Box<str>> {
         if self.wildcard_text != WildcardText::Nowhere {

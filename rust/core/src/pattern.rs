@@ -157,8 +157,8 @@ impl Pattern {
         })
     }
 
-    /// The shortest way to write it: patterns that differ only in runs of wildcards have the same
-    /// one. A pattern of `redis` is its own.
+    /// Its text with all runs of wildcards in one form: patterns that differ only there have the same
+    /// one. In `redis`, the text itself.
     #[must_use]
     pub fn canonical(&self) -> Cow<'_, str> {
         match (&self.body, self.grammar.rules()) {

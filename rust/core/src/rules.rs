@@ -134,6 +134,9 @@ impl Rules {
         if self.globs && GLOB_CHARACTERS.contains(c) {
             return refuse(format!("separator must not be '{c}' where globs are on"));
         }
+        if self.forbidden.contains(c) {
+            return refuse(format!("separator must not be forbidden, as '{c}' is"));
+        }
         Ok(())
     }
 
@@ -153,6 +156,9 @@ impl Rules {
             Some(text) if text.contains(self.separator) => refuse(format!(
                 "{name} must not hold the separator '{}', not '{text}'",
                 self.separator
+            )),
+            Some(text) if text.chars().any(|c| self.forbidden.contains(c)) => refuse(format!(
+                "{name} must hold no forbidden character, not '{text}'"
             )),
             _ => Ok(()),
         }

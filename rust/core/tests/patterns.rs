@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use stentor_core::oracle::{self, Samples};
-use stentor_core::{Grammar, Limits, Pattern, Rules, WildcardText};
+use stentor_core::{CharSet, Grammar, Limits, Pattern, Rules, WildcardText};
 
 const CASES: usize = 5_000;
 
@@ -23,8 +23,10 @@ fn grammars() -> Vec<(&'static str, Arc<Grammar>)> {
     let free = Rules {
         globs: true,
         wildcard_text: WildcardText::Inside,
+        forbidden: CharSet::new([('c', 'c'), (' ', ' ')]),
         ..Rules::new(':', "+", "#")
     };
+
     let built_in = Grammar::DIALECTS
         .iter()
         .map(|(name, grammar)| (*name, Arc::new(grammar())));

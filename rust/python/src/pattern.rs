@@ -53,7 +53,7 @@ impl Pattern {
         dialect_of(py, self.0.grammar())
     }
 
-    /// The shortest way to write it.
+    /// The text with all runs of wildcards in one form.
     ///
     /// Patterns that mean the same because of runs of wildcards have the same one: `a.**.**` and
     /// `a.**` do, `a.**.*` and `a.*.**` do. In `redis`, which has no such form, the text itself.
