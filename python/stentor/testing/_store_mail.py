@@ -65,7 +65,21 @@ class MailTests(StoreMaker):
     @case()
     async def test_payloads_come_back_equal(self, store: MailboxStore) -> None:
         """Text, bytes and what JSON knows, of their own types."""
-        given = [None, True, 0, -(2**63), 1.0, 1e300, "", "\x00é漢\U0001f600", b"", b"\x00\xff", [], {}, {"": [[{}]]}]
+        given: list[object] = [
+            None,
+            True,
+            0,
+            -(2**63),
+            1.0,
+            1e300,
+            "",
+            "\x00é漢\U0001f600",
+            b"",
+            b"\x00\xff",
+            [],
+            {},
+            {"": [[{}]]},
+        ]
         await store.append([mail("a", payload) for payload in given])
         found = payloads(await store.read("a"))
         same("payloads", found, given)

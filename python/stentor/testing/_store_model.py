@@ -42,7 +42,7 @@ class StoreModel:
 
     capacity: int
     retention: Retention
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list[Entry])
     last: int = 0
 
     def bring_up_to_date(self, now: float) -> None:

@@ -1,0 +1,61 @@
+"""Checks of arguments, made at the door: the error names the argument, the rule and what was given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from stentor import EntryKind
+from stentor.storage._codec import storable_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_C = TypeVar("_C")
+
+
+def whole(name: str, value: object, *, least: int) -> int:
+    """Return `value` when it is an integer of at least `least`, or raise TypeError or ValueError."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        msg = f"{name} must be an int, not {type(value).__name__}"
+        raise TypeError(msg)
+    if value < least:
+        msg = f"{name} must be >= {least}, not {value}"
+        raise ValueError(msg)
+    return value
+
+
+def instance(name: str, value: object, kind: type[_C]) -> _C:
+    """Return `value` when it is an instance of `kind`, or raise TypeError."""
+    if not isinstance(value, kind):
+        msg = f"{name} must be of type {kind.__name__}, not {type(value).__name__}"
+        raise TypeError(msg)
+    return value
+
+
+def text(name: str, value: object) -> str:
+    """Return `value` when it is a text that a file can hold, or raise TypeError or ValueError."""
+    try:
+        return storable_text(instance(name, value, str))
+    except UnicodeEncodeError as error:
+        msg = f"{name} must be a text without lone surrogates, not {value!r}"
+        raise ValueError(msg) from error
+
+
+def one_of(name: str, value: object, known: Sequence[str]) -> None:
+    """Raise ValueError unless `value` is one of the texts."""
+    if value not in known:
+        msg = f"{name} must be one of {', '.join(map(repr, known))}, not {value!r}"
+        raise ValueError(msg)
+
+
+def failed_kind(kind: object) -> EntryKind:
+    """Return the kind, or its value's, that a message can be marked with, or raise ValueError."""
+    if kind in {EntryKind.MAIL, EntryKind.MAIL.value}:
+        msg = "kind must be EntryKind.FAILED or EntryKind.DEAD_LETTER, not EntryKind.MAIL"
+        raise ValueError(msg)
+    try:
+        return EntryKind(kind)
+    except ValueError:
+        known = ", ".join(f"EntryKind.{each.name}" for each in EntryKind)
+        msg = f"kind must be one of {known}, not {kind!r}"
+        raise ValueError(msg) from None

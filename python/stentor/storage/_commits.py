@@ -1,0 +1,104 @@
+"""Group commit: calls that come while a transaction runs share the next one."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final, final
+
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from stentor.storage._database import Operation, Outcome
+
+MOST: Final = 1000
+"""Calls that share one transaction at most, so that the first of them does not wait for ever."""
+
+
+@final
+class _Call:
+    """One call: what it wants done, who waits for it, and what came of it."""
+
+    __slots__ = ("operation", "outcome", "task")
+
+    def __init__(self, operation: Operation) -> None:
+        self.operation = operation
+        self.outcome: Outcome | None = None
+        self.task: trio.lowlevel.Task | None = None
+
+
+@final
+class Commits:
+    """A queue of calls before one worker thread. There is no task of its own: the first that waits leads.
+
+    The leader lets every other task run, so that those that were woken together with it and are about to call again can
+    join: two scheduling passes, as trio shuffles the tasks of one. Then it takes what is queued to the worker thread,
+    hands out the outcomes, and makes the first that waits by then the next leader. A call that is cancelled in the
+    queue leaves it, and nothing was done; one in the thread goes on to its end.
+    """
+
+    def __init__(self, work: Callable[[Sequence[Operation]], Sequence[Outcome]]) -> None:
+        """Run batches of operations by `work`, which blocks."""
+        self._work = work
+        self._queue: deque[_Call] = deque()
+        self._led = False
+        self._limiter = trio.CapacityLimiter(1)
+
+    @trio.lowlevel.enable_ki_protection
+    async def call(self, operation: Operation) -> Any:
+        """Have an operation done, and return or raise what came of it."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        call = _Call(operation)
+        self._queue.append(call)
+        if self._led:
+            await self._follow(call)
+        if call.outcome is None:
+            await self._lead(call)
+        if call.outcome is None:
+            msg = "a call ended without an outcome"
+            raise trio.TrioInternalError(msg)
+        value, error = call.outcome
+        if error is not None:
+            raise error
+        return value
+
+    async def _follow(self, call: _Call) -> None:
+        """Wait until the outcome is there, or until it is this call's turn to lead."""
+
+        def leave(_: object) -> trio.lowlevel.Abort:
+            if call not in self._queue:
+                return trio.lowlevel.Abort.FAILED
+            self._queue.remove(call)
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        call.task = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(leave)
+        call.task = None
+
+    async def _lead(self, call: _Call) -> None:
+        """Take what is queued to the worker thread; this call is the first of it."""
+        self._led = True
+        try:
+            await trio.lowlevel.checkpoint()
+            await trio.lowlevel.checkpoint()
+            with trio.CancelScope(shield=True):
+                await self._commit([self._queue.popleft() for _ in range(min(MOST, len(self._queue)))])
+        except trio.Cancelled:
+            self._queue.remove(call)
+            raise
+        finally:
+            self._led = bool(self._queue)
+            if self._queue and (task := self._queue[0].task) is not None:
+                trio.lowlevel.reschedule(task)
+
+    async def _commit(self, batch: Sequence[_Call]) -> None:
+        operations = [call.operation for call in batch]
+        try:
+            outcomes = await trio.to_thread.run_sync(self._work, operations, limiter=self._limiter)
+        except Exception as error:  # noqa: BLE001 - told to everybody who waits for it
+            outcomes = [(None, error)] * len(batch)
+        for call, outcome in zip(batch, outcomes, strict=True):
+            call.outcome = outcome
+            if call.task is not None:
+                trio.lowlevel.reschedule(call.task)
