@@ -85,6 +85,7 @@ class Bus(Sending):
             copy_context(),
             policy,
             defaults,
+            self._parts.readiness.arrange,
             wants_delivery=arity > 1 or bool(self._parts.settings.middleware),
             slots=0 if handler is None else slots,
         )
@@ -150,6 +151,7 @@ class Bus(Sending):
             copy_context(),
             HandlerPolicy(),
             DEFAULT_OPTIONS,
+            self._parts.readiness.arrange,
             wants_delivery=False,
             slots=0,
             is_feed=True,
@@ -164,7 +166,7 @@ class Bus(Sending):
 
     def _admit(self, recipient: Recipient) -> Receiving:
         self._parts.registry.add(recipient)
-        self._members[recipient.name] = receiving = Receiving(recipient, self._parts.dispatcher, self._dismiss)
+        self._members[recipient.name] = receiving = Receiving(recipient, self._parts, self._dismiss)
         return receiving
 
     def _dismiss(self, recipient: Recipient) -> None:
@@ -250,7 +252,7 @@ class Bus(Sending):
             agents=sum(1 for _ in parts.registry.agents()),
             subscriptions=len(parts.table),
             uptime=parts.clock() - self._opened_at,
-            latency=parts.ledger.latency.record(),
+            latency=parts.registry.latency().record(),
             routes=parts.table.statistics(lookups=parts.addressing.lookups),
             **parts.registry.totals(),
         )

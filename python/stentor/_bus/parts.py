@@ -13,10 +13,12 @@ import trio
 from stentor._machine.addressing import Addressing
 from stentor._machine.attendance import Attendance
 from stentor._machine.backlog import Backlog
+from stentor._machine.calls import Calls
 from stentor._machine.dispatcher import Dispatcher
 from stentor._machine.ledger import Ledger
 from stentor._machine.publishing import Publishing
 from stentor._machine.quiescence import Quiescence
+from stentor._machine.readiness import Readiness
 from stentor._machine.requests import Requests
 from stentor._machine.router import Router
 from stentor._machine.stamping import Stamper
@@ -56,8 +58,10 @@ class Parts:
         self.stamper = Stamper(prefix, self.clock, self.current, settings.limits)
         self.ledger = Ledger(DeadLetterBox(settings.dialect, capacity=settings.dead_letter_capacity), settings.observers)
         self.timers = Timers(self.clock, nursery)
-        self.dispatcher = Dispatcher(self.clock, self.current, self.ledger, self.timers, self.random)
-        self.attendance = Attendance(self.dispatcher, self.ledger)
+        self.readiness = Readiness(self.clock, self.timers)
+        self.calls = Calls(self.clock, self.current, self.ledger, self.readiness, self.timers, self.random)
+        self.dispatcher = Dispatcher(self.clock, self.ledger, self.readiness, self.calls)
+        self.attendance = Attendance(self.clock, self.dispatcher, self.readiness, self.ledger)
         self.waits = Waits(self.current)
         self.addressing = Addressing(self.table, self.registry, self.random)
         self.publishing = Publishing(self.addressing, self.dispatcher, self.attendance, self.waits, settings.observers)
@@ -66,9 +70,10 @@ class Parts:
         self.backlog = Backlog(store, nursery, self.dispatcher, self.attendance, self.ledger)
         self.router = Router(store, self.backlog, self.addressing, self.publishing, self.ledger)
         self.feed_numbers = count(1)
-        self.dispatcher.on_raise = self._raise
+        self.calls.on_raise = self._raise
+        self.calls.on_quarantine = self.attendance.quarantine
         self.permissions.on_revoke = self._close_forbidden
-        Workers(self.dispatcher, nursery)
+        self.publishing.rest = Workers(self.dispatcher, self.calls, self.readiness, nursery).rest
 
     def _close_forbidden(self, agent: str | None) -> None:
         """Close the subscriptions of an agent, or of all, that it could not make any more."""

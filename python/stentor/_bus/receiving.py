@@ -11,7 +11,8 @@ from stentor._mechanisms.deliveries import members
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stentor._machine.dispatcher import Dispatcher
+    from stentor._bus.parts import Parts
+    from stentor._machine.calls import Calls
     from stentor._mechanisms.deliveries import Delivery
     from stentor._mechanisms.recipients import Recipient
     from stentor._values.messages import Message
@@ -28,13 +29,13 @@ def mail_of(lead: Delivery) -> Mail:
 class Receiving:
     """The owner's side of a mailbox: `receive_nowait` decides, `receive` waits, `MailIterator` iterates."""
 
-    __slots__ = ("_dispatcher", "_iterators", "_on_close", "closed", "ended", "recipient")
+    __slots__ = ("_iterators", "_on_close", "_parts", "closed", "ended", "recipient")
 
-    def __init__(self, recipient: Recipient, dispatcher: Dispatcher, on_close: Callable[[Recipient], None]) -> None:
+    def __init__(self, recipient: Recipient, parts: Parts, on_close: Callable[[Recipient], None]) -> None:
         """Take messages for `recipient` out of its mailbox; `on_close` is called once its owner closes it."""
+        self._parts = parts
         self._on_close = on_close
         self.recipient = recipient
-        self._dispatcher = dispatcher
         self._iterators = 0
         self.closed = False
         """Whether the owner has closed it."""
@@ -67,7 +68,7 @@ class Receiving:
         self.check_unhandled()
         self.recipient.slots += 1
         for lane in self.recipient.lanes:
-            if self._dispatcher.is_due(lane) and (lead := self._dispatcher.take(lane)) is not None:
+            if self._parts.readiness.is_due(lane) and (lead := self._parts.dispatcher.take(lane)) is not None:
                 return lead
         self.recipient.slots -= 1
         raise trio.WouldBlock
@@ -75,7 +76,7 @@ class Receiving:
     def receive_nowait(self) -> Mail:
         """Take what comes next; it counts as handled."""
         lead = self.take_nowait()
-        self._dispatcher.finish(lead)
+        self._parts.calls.finish(lead)
         return mail_of(lead)
 
     async def take(self) -> Delivery:
@@ -91,7 +92,7 @@ class Receiving:
     async def receive(self) -> Mail:
         """Take what comes next, as soon as something is due; it counts as handled."""
         lead = await self.take()
-        self._dispatcher.finish(lead)
+        self._parts.calls.finish(lead)
         return mail_of(lead)
 
     async def _wait(self) -> Delivery:
@@ -105,7 +106,7 @@ class Receiving:
             recipient.slots -= 1
             return trio.lowlevel.Abort.SUCCEEDED
 
-        self._dispatcher.arrange_all(recipient)
+        self._parts.readiness.arrange_all(recipient)
         await trio.lowlevel.wait_task_rescheduled(abort)
         if receiver.lead is None:
             return self.take_nowait()
@@ -129,25 +130,25 @@ class Receiving:
     def iterate(self) -> MailIterator:
         """Return an iterator; while one is alive, what it has not gone past keeps the bus from being settled."""
         self.check_unhandled()
-        return MailIterator(self, self._dispatcher)
+        return MailIterator(self, self._parts.calls)
 
     def iterating(self, change: int) -> None:
         """Take note that one more, or one less, iterates."""
         self._iterators += change
         for lane in self.recipient.lanes:
-            self._dispatcher.count(lane, counted=self._iterators > 0 and lane.mode.counts)
+            self._parts.ledger.count(lane, counted=self._iterators > 0 and lane.mode.counts)
 
 
 @final
 class MailIterator:
     """One message, or one batch, after another; it is handled when the next is asked for, or the iterator is gone."""
 
-    __slots__ = ("_dispatcher", "_lead", "_receiving")
+    __slots__ = ("_calls", "_lead", "_receiving")
 
-    def __init__(self, receiving: Receiving, dispatcher: Dispatcher) -> None:
+    def __init__(self, receiving: Receiving, calls: Calls) -> None:
         """Begin before the first message."""
         self._lead: Delivery | None = None
-        self._dispatcher = dispatcher
+        self._calls = calls
         self._receiving = receiving
         receiving.iterating(+1)
 
@@ -169,7 +170,7 @@ class MailIterator:
     def _finish(self) -> None:
         if self._lead is not None:
             lead, self._lead = self._lead, None
-            self._dispatcher.finish(lead)
+            self._calls.finish(lead)
 
     def __del__(self) -> None:
         """Let go of what the loop was left with."""

@@ -32,7 +32,7 @@ class Sending:
         self._opened_at = parts.clock()
         self._state = "open"
         self._members: dict[str, Receiving] = {}
-        parts.dispatcher.on_answer = self._answer
+        parts.calls.on_answer = self._answer
 
     async def publish(
         self, topic: str, payload: object = None, *, retain: bool = False, **options: Unpack[MessageOptions]
@@ -321,7 +321,7 @@ class Sending:
     async def _drain(self, timeout: float) -> None:
         """Refuse what comes from outside, fill no more batches, and wait until all is handled or the time is over."""
         self._state = "closing"
-        self._parts.dispatcher.flush(list(self._parts.registry))
+        self._parts.readiness.flush(list(self._parts.registry))
         await self._parts.quiescence.reached_within(timeout)
 
     def _close(self) -> None:

@@ -9,8 +9,11 @@ from stentor._mechanisms.deliveries import RUNNING, WAITING, members, recipient_
 from stentor._values.modes import Polling
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from stentor._machine.dispatcher import Dispatcher
     from stentor._machine.ledger import Ledger
+    from stentor._machine.readiness import Readiness
     from stentor._mechanisms.deliveries import Delivery
     from stentor._mechanisms.recipients import Recipient
 
@@ -21,11 +24,12 @@ logger: Final = logging.getLogger("stentor")
 class Attendance:
     """What agents and publishers ask of the dispatcher beside handing in messages."""
 
-    def __init__(self, dispatcher: Dispatcher, ledger: Ledger) -> None:
+    def __init__(self, clock: Callable[[], float], dispatcher: Dispatcher, readiness: Readiness, ledger: Ledger) -> None:
         """Act on the mailboxes of `dispatcher`."""
+        self._clock = clock
+        self._readiness = readiness
         self._dispatcher = dispatcher
         self._ledger = ledger
-        dispatcher.on_quarantine = self._quarantine
 
     def leave(self, recipient: Recipient) -> None:
         """Call no handler of `recipient` until it is back; what it polled and did not acknowledge waits again."""
@@ -34,7 +38,7 @@ class Attendance:
         recipient.away = True
         recipient.slots, recipient.slots_away = 0, recipient.slots
         for lane in recipient.lanes:
-            self._dispatcher.count(lane, counted=False)
+            self._ledger.count(lane, counted=False)
         for delivery in reversed(recipient.unacknowledged.values()):
             delivery.redelivered = True
             delivery._state = WAITING
@@ -50,7 +54,7 @@ class Attendance:
         recipient.failures_in_a_row = 0
         recipient.slots, recipient.slots_away = recipient.slots_away, 0
         for lane in recipient.lanes:
-            self._dispatcher.count(lane, counted=recipient.counts(lane))
+            self._ledger.count(lane, counted=recipient.counts(lane))
             lane.scheduled = True
 
     def end_return(self, recipient: Recipient) -> None:
@@ -58,7 +62,7 @@ class Attendance:
         recipient.returning = False
         for lane in recipient.lanes:
             lane.scheduled = False
-        self._dispatcher.arrange_all(recipient)
+        self._readiness.arrange_all(recipient)
 
     def close(self, recipient: Recipient) -> None:
         """Abandon all that waits for `recipient`, or that it polled and did not acknowledge; nothing comes any more."""
@@ -80,7 +84,7 @@ class Attendance:
                     delivery._state = RUNNING
                     polled.append(delivery)
                     if lane.mode.auto_ack:
-                        self._ledger.handled(delivery, self._dispatcher.clock())
+                        self._ledger.handled(delivery, recipient, self._clock())
                     else:
                         recipient.unacknowledged[delivery.message.id] = delivery
         return polled
@@ -90,19 +94,20 @@ class Attendance:
         delivery = recipient.unacknowledged.pop(message_id, None)
         if delivery is None:
             return False
-        self._ledger.handled(delivery, self._dispatcher.clock())
+        self._ledger.handled(delivery, recipient, self._clock())
         return True
 
     def withdraw(self, delivery: Delivery, error: Exception) -> None:
         """End `delivery` as failed with `error`: taken out of the mailbox, or its handler cancelled."""
         if delivery._state == WAITING:
             self._dispatcher.pull_out(delivery)
-            self._ledger.dead(delivery, error, self._dispatcher.clock())
+            self._ledger.dead(delivery, error, self._clock())
         elif delivery._scope is not None and delivery in recipient_of(delivery).running:
             delivery._cause = error
             delivery._scope.cancel()
 
-    def _quarantine(self, recipient: Recipient) -> None:
+    def quarantine(self, recipient: Recipient) -> None:
+        """Let `recipient` leave because it failed too often in a row."""
         recipient.quarantined = True
         self.leave(recipient)
         logger.error(

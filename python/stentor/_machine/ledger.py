@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from stentor._mechanisms.dead_letters import DeadLetterBox
     from stentor._mechanisms.deliveries import Delivery
+    from stentor._mechanisms.mailbox import Lane
     from stentor._mechanisms.observing import Observer
 
 logger: Final = logging.getLogger("stentor")
@@ -33,8 +34,6 @@ class Ledger:
         """Begin with nothing written."""
         self.busy = 0
         """How many deliveries wait or run and keep the bus from being settled."""
-        self.latency = Histogram()
-        """From the acceptance of a message to the end of its handler."""
         self.dead_letters = dead_letters
         self.left: deque[LeftDelivery] = deque(maxlen=LEFT_REMEMBERED)
         """What a shutdown, or a closed agent, left unhandled."""
@@ -42,18 +41,18 @@ class Ledger:
         """Is called when `busy` has come down to 0."""
         self.observers = tuple(observers)
 
-    def handled(self, delivery: Delivery, now: float) -> None:
+    def handled(self, delivery: Delivery, recipient: Recipient, now: float) -> None:
         """The handler has finished, or the owner has it."""
-        recipient = recipient_of(delivery)
         recipient.handled += 1
         latency = now - delivery.message.timestamp
-        self.latency.add(latency)
         if recipient.latency is None:
             recipient.latency = Histogram()
         recipient.latency.add(latency)
         for observer in self.observers:
             observer.handled(delivery, latency)
-        self._over(delivery, None)
+        delivery._state = OVER
+        if delivery._watcher is not None:
+            delivery._watcher.over(delivery, None)
 
     def dead(self, delivery: Delivery, error: Exception, now: float) -> None:
         """It has failed for good."""
@@ -106,6 +105,19 @@ class Ledger:
         """It is in the agent's stored mailbox, because there is nobody to handle it now."""
         recipient_of(delivery).stored += 1
         self._over(delivery, None)
+
+    def count(self, lane: Lane, *, counted: bool) -> None:
+        """Let what waits in `lane` keep the bus from being settled, or not; with a feed, also what its owner has."""
+        if counted is lane.counted:
+            return
+        lane.counted = counted
+        share = lane.waiting
+        if lane.recipient.handler is None:
+            share += sum(delivery._target.quota.lane is lane for delivery in lane.recipient.running)
+        if counted:
+            self.busy += share
+        else:
+            self.less_busy(share)
 
     def less_busy(self, share: int) -> None:
         """Take note that so many deliveries do not keep the bus from being settled any more."""

@@ -12,7 +12,7 @@ import trio
 from stentor._machine.outcomes import Outcomes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from stentor._machine.addressing import Addressing
     from stentor._machine.attendance import Attendance
@@ -52,6 +52,8 @@ class Publishing:
         self._lines: dict[str, _Line] = {}
         """For each sender that waits, its publishes that do."""
         self._closed = False
+        self.rest: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
+        """Lets others have a turn."""
         self.published = 0
         """How many messages were accepted."""
         self.wildcards = 0
@@ -85,7 +87,7 @@ class Publishing:
             await trio.lowlevel.checkpoint_if_cancelled()
         else:
             self._budget = PUBLISH_BUDGET
-            await trio.lowlevel.checkpoint()
+            await (trio.lowlevel.checkpoint() if self._waits.in_handler else self.rest())
             self._check_open()
         try:
             return self.publish_nowait(message, watcher)

@@ -18,10 +18,14 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import trio
 
+from stentor._mechanisms.deliveries import recipient_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from stentor._machine.dispatcher import Dispatcher, Suspended
+    from stentor._machine.calls import Calls, Suspended
+    from stentor._machine.dispatcher import Dispatcher
+    from stentor._machine.readiness import Readiness
 
 LEADER_BUDGET: Final = 500
 """Handlers that a leader runs before it lets the rest of the program have a turn."""
@@ -33,18 +37,22 @@ SPARES: Final = 64
 class Workers:
     """All workers of one bus."""
 
-    def __init__(self, dispatcher: Dispatcher, nursery: trio.Nursery) -> None:
+    def __init__(self, dispatcher: Dispatcher, calls: Calls, readiness: Readiness, nursery: trio.Nursery) -> None:
         """Make workers that live in `nursery` and serve `dispatcher`; none exists until there is work."""
         self._dispatcher = dispatcher
+        self._calls = calls
+        self._queue = readiness.queue
         self._nursery = nursery
         self._led = False
         """Whether a worker leads, or has been woken to do so."""
         self._spares: dict[trio.lowlevel.Task, None] = {}
-        dispatcher.on_ready = self.wake
+        self._resting: dict[trio.lowlevel.Task, None] = {}
+        """Publishers that let the leader have a turn, the first to do so at the front."""
+        readiness.on_ready = self.wake
 
     def wake(self) -> None:
         """See to it that somebody drains the ready queue."""
-        if self._led or not self._dispatcher.ready:
+        if self._led or not self._queue:
             return
         self._led = True
         if self._spares:
@@ -72,25 +80,54 @@ class Workers:
         A cancelled bus begins nothing any more.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
-        dispatcher = self._dispatcher
-        ready = dispatcher.ready
+        step = self._dispatcher.step
+        queue = self._queue
         suspended = None
         budget = LEADER_BUDGET
-        dispatcher.resumes()
-        while ready and suspended is None:
+        self._calls.resumes()
+        while queue and suspended is None:
             if not budget:
-                await trio.lowlevel.checkpoint()
-                dispatcher.resumes()
+                await self._pause()
+                self._calls.resumes()
                 budget = LEADER_BUDGET
             budget -= 1
-            suspended = dispatcher.step()
+            suspended = step()
         self._led = False
+        while self._resting:
+            trio.lowlevel.reschedule(self._resting.popitem()[0])
         self.wake()
         return suspended
 
+    async def _pause(self) -> None:
+        """Let the rest of the program have a turn, and one publisher.
+
+        That publisher has its turn in the first of two scheduling passes, this leader goes on in the second. In one and
+        the same pass, trio would shuffle the two, and handlers would begin in another order in each run.
+        """
+        if self._resting:
+            task = next(iter(self._resting))
+            del self._resting[task]
+            trio.lowlevel.reschedule(task)
+            await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint()
+
+    async def rest(self) -> None:
+        """Let a publisher that has published much at a stretch give everybody else a turn."""
+        if not self._led:
+            await trio.lowlevel.checkpoint()
+            return
+        task = trio.lowlevel.current_task()
+        self._resting[task] = None
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            del self._resting[task]
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
     async def _turn(self) -> bool:
         """Return True as soon as this worker is the leader, or False when there are followers enough without it."""
-        if not self._led and self._dispatcher.ready:
+        if not self._led and self._queue:
             self._led = True
             return True
         if len(self._spares) >= SPARES:
@@ -111,23 +148,23 @@ class Workers:
 
     async def _see_through(self, suspended: Suspended, scope: trio.CancelScope) -> None:
         """Run a suspended handler to its end; cancelling `scope`, by hand or by its deadline, makes it fail."""
-        dispatcher = self._dispatcher
+        calls = self._calls
         delivery = suspended.delivery
         delivery._scope = scope
         scope.deadline = suspended.deadline
         try:
-            answer = await _resume(suspended, dispatcher)
+            answer = await _resume(suspended, calls)
         except BaseException as error:
             if not isinstance(error, Exception) and (not scope.cancel_called or _foreign(error)):
-                dispatcher.abandon(delivery)
+                calls.abandon(delivery)
                 raise
             if scope.cancel_called:
                 cause = delivery._cause or TimeoutError("the handler took longer than its timeout")
-                dispatcher.fail(delivery, cause, retry=delivery._cause is None)
+                calls.fail(delivery, cause, retry=delivery._cause is None)
             else:
-                dispatcher.fail(delivery, error)
+                calls.fail(delivery, error)
         else:
-            dispatcher.finish(delivery, answer)
+            calls.finish(delivery, answer)
         finally:
             delivery._scope = None
             scope.deadline = inf
@@ -142,9 +179,10 @@ def _foreign(error: BaseException) -> bool:
 
 
 @types.coroutine
-def _resume(suspended: Suspended, dispatcher: Dispatcher) -> Generator[Any, Any, object]:
+def _resume(suspended: Suspended, calls: Calls) -> Generator[Any, Any, object]:
     """Pass on what the handler asks of trio, and what trio answers, until it ends; return what it returned."""
     delivery, coroutine, context, trap, _ = suspended
+    recipient = recipient_of(delivery)
     step: Callable[[Any], object]
     while True:
         try:
@@ -153,10 +191,10 @@ def _resume(suspended: Suspended, dispatcher: Dispatcher) -> Generator[Any, Any,
             step, value = coroutine.throw, error
         else:
             step, value = coroutine.send, answer
-        dispatcher.resumes()
+        calls.resumes()
         try:
             trap = context.run(step, value)
         except StopIteration as end:
             return end.value
         finally:
-            dispatcher.stops(delivery)
+            calls.stops(recipient)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, final
 
 from stentor._mechanisms.deliveries import members
@@ -39,6 +40,7 @@ class Recipient:
     """
 
     __slots__ = (
+        "_arrange",
         "_lanes",
         "abandoned",
         "addressed",
@@ -78,6 +80,7 @@ class Recipient:
         context: Context,
         policy: HandlerPolicy,
         options: SubscriptionOptions,
+        arrange: Callable[[Lane], None],
         *,
         wants_delivery: bool,
         slots: int,
@@ -93,6 +96,7 @@ class Recipient:
         """What a handler's own copy of the context is made from: as it was at registration."""
         self.policy = policy
         """What happens to a handler that takes too long, or fails."""
+        self._arrange = arrange
         self._lanes: dict[tuple[Mode, bool], Lane] = {}
         self.subscriptions: dict[int, Subscription] = {}
         """By index id, so in order of subscription."""
@@ -138,6 +142,7 @@ class Recipient:
             lane = self._lanes[key] = Lane(self, mode)
             lane.counted = self.counts(lane)
             lane.scheduled = self.returning and not backlog
+            mode.attach(partial(self._arrange, lane))
         return lane
 
     def counts(self, lane: Lane) -> bool:

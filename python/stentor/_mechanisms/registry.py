@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
+from stentor._mechanisms.statistics import Histogram
 from stentor._values.errors import AlreadyRegisteredError
 
 if TYPE_CHECKING:
@@ -19,12 +20,13 @@ COUNTS: Final = ("addressed", "handled", "dead", "dropped", "expired", "stored",
 class Registry:
     """Recipients by name. One that has left is remembered until its last handler ends, and in the sums for ever."""
 
-    __slots__ = ("_by_name", "_gone", "_leaving")
+    __slots__ = ("_by_name", "_gone", "_latency_gone", "_leaving")
 
     def __init__(self) -> None:
         """Make an empty registry."""
         self._by_name: dict[str, Recipient] = {}
         self._leaving: list[Recipient] = []
+        self._latency_gone = Histogram()
         self._gone = dict.fromkeys(COUNTS, 0)
 
     def add(self, recipient: Recipient) -> None:
@@ -72,6 +74,14 @@ class Registry:
         totals["unacknowledged"] = sum(len(recipient.unacknowledged) for recipient in self)
         return totals
 
+    def latency(self) -> Histogram:
+        """Return the latencies of all there are and were, from the acceptance of a message to the end of its handler."""
+        merged = Histogram()
+        for latency in (self._latency_gone, *(recipient.latency for recipient in self)):
+            if latency is not None:
+                merged.merge(latency)
+        return merged
+
     def busy(self) -> tuple[tuple[str, int, int], ...]:
         """Return the name of each recipient that is busy, with how many deliveries wait and run."""
         return tuple((r.name, r.waiting, len(r.running)) for r in self if r.busy)
@@ -79,5 +89,7 @@ class Registry:
     def _forget(self) -> None:
         for recipient in [recipient for recipient in self._leaving if not recipient.running]:
             self._leaving.remove(recipient)
+            if recipient.latency is not None:
+                self._latency_gone.merge(recipient.latency)
             for name in COUNTS:
                 self._gone[name] += getattr(recipient, name)

@@ -65,6 +65,14 @@ class Histogram:
         self.count += 1
         self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
 
+    def merge(self, other: Histogram) -> None:
+        """Add all durations of `other`."""
+        self.count += other.count
+        self.total += other.total
+        self.maximum = max(self.maximum, other.maximum)
+        for bucket, count in other._buckets.items():
+            self._buckets[bucket] = self._buckets.get(bucket, 0) + count
+
     def percentile(self, share: float) -> float:
         """Return a duration that `share` (0 to 1) of all do not exceed: the middle of its bucket."""
         wanted = share * self.count

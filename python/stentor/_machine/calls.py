@@ -1,0 +1,224 @@
+"""Calls: one call of a handler, from its beginning to its end, or to another attempt.
+
+A call is for one delivery, or for a batch; the first delivery of a batch stands for all of it. `begin` runs the handler
+as far as it goes without waiting; `finish`, `fail` or `abandon` end the call. A handler that really suspends is returned
+to the worker that serves it, which sees it through (see `workers`).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from math import inf
+from typing import TYPE_CHECKING, Any, NamedTuple, final
+
+from stentor._machine.coroutines import as_coroutine
+from stentor._mechanisms.deliveries import RUNNING, WAITING, Delivery, members, recipient_of
+from stentor._values.policies import OnError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from contextvars import Context, ContextVar
+    from random import Random
+
+    from stentor._machine.ledger import Ledger
+    from stentor._machine.readiness import Readiness
+    from stentor._machine.timers import Timers
+    from stentor._mechanisms.recipients import Recipient
+    from stentor._values.messages import Message
+
+
+class Suspended(NamedTuple):
+    """A handler that waits for something: its coroutine, and what that asked of trio."""
+
+    delivery: Delivery
+    coroutine: Coroutine[Any, Any, object]
+    context: Context
+    trap: object
+    deadline: float
+    """When it has taken too long."""
+
+
+@final
+class Calls:
+    """All calls of handlers; each happens between two scheduling points of trio, or is suspended."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        current: ContextVar[Delivery | None],
+        ledger: Ledger,
+        readiness: Readiness,
+        timers: Timers,
+        random: Random,
+    ) -> None:
+        """Call handlers that read from `current`, as do the tasks they start, which delivery they are for."""
+        self.clock = clock
+        self.now: float = clock()
+        """When the last handler stopped: the next one starts then, so that one reading a delivery is enough."""
+        self.on_raise: Callable[[Exception], None] = _ignore
+        """Is called with the failure of an agent whose failures end the bus."""
+        self.on_quarantine: Callable[[Recipient], None] = _ignore
+        """Is called with an agent that has failed too often in a row."""
+        self.on_answer: Callable[[str, Message, object], None] = _ignore
+        """Is called with an agent, a message, and what the handler returned, unless that is None."""
+        self._current = current
+        self._ledger = ledger
+        self._readiness = readiness
+        self._timers = timers
+        self._random = random
+
+    def begin(self, handler: Callable[..., Any], lead: Delivery, recipient: Recipient) -> Suspended | None:
+        """Run the handler as far as it goes without waiting, and return it if it suspends."""
+        context = recipient.context.copy()
+        try:
+            coroutine, trap = context.run(_first_step, self._current, handler, lead, recipient.wants_delivery)
+        except StopIteration as end:
+            self.stops(recipient)
+            self.finish(lead, end.value)
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises stays with its delivery
+            self.stops(recipient)
+            self.fail(lead, error)
+        except BaseException:
+            self.abandon(lead)
+            raise
+        else:
+            started = self.stops(recipient)
+            timeout = recipient.policy.timeout
+            return Suspended(lead, coroutine, context, trap, inf if timeout is None else started + timeout)
+        return None
+
+    def resumes(self) -> None:
+        """Read the clock: a handler runs from now on."""
+        self.now = self.clock()
+
+    def stops(self, recipient: Recipient) -> float:
+        """Read the clock: the handler has ended or suspended. Note how long it kept all others from running."""
+        started = self.now
+        self.now = now = self.clock()
+        duration = now - started
+        recipient.blocked += duration
+        if duration > recipient.longest_block:
+            recipient.longest_block = duration
+        return started
+
+    def finish(self, lead: Delivery, answer: object = None) -> None:
+        """Write down that the handler has finished, and what it returned; or that the owner has the messages."""
+        recipient = lead._target.recipient
+        if answer is not None:
+            self.on_answer(recipient.name, lead.message, answer)
+        recipient.failures_in_a_row = 0
+        now = self.clock() if recipient.handler is None else self.now
+        if lead._batch is None:
+            self._ledger.handled(lead, recipient, now)
+        else:
+            for delivery in lead._batch:
+                self._ledger.handled(delivery, recipient, now)
+        self._stop(lead, recipient)
+
+    def fail(self, lead: Delivery, error: Exception, *, retry: bool = True) -> None:
+        """Write down that the handler has failed: it is tried again, or it has failed for good."""
+        recipient = lead._target.recipient
+        policy = recipient.policy
+        if retry and policy.retry is not None and policy.retry.again(error, lead.attempt):
+            self._back_off(lead, recipient, policy.retry.delay(lead.attempt, self._random))
+            return
+        self._stop(lead, recipient)
+        recipient.failures_in_a_row += 1
+        for delivery in members(lead):
+            self._ledger.dead(delivery, error, self.now)
+        if policy.on_error is OnError.RAISE:
+            self.on_raise(error)
+        elif policy.on_error is OnError.QUARANTINE and recipient.failures_in_a_row >= policy.quarantine_after:
+            self.on_quarantine(recipient)
+
+    def abandon(self, lead: Delivery) -> None:
+        """Write down that the handler was cancelled from outside, so that it neither finished nor failed."""
+        for delivery in members(lead):
+            self._ledger.abandoned(delivery, running=True)
+        self._stop(lead, lead._target.recipient)
+
+    def _stop(self, lead: Delivery, recipient: Recipient) -> None:
+        """Let the call be over: its slot is free, and it does not keep the bus from being settled any more."""
+        deliveries = members(lead)
+        for delivery in deliveries:
+            del recipient.running[delivery]
+        if recipient.handler is not None:
+            self._give_slot_back(recipient)
+            self._ledger.less_busy(len(deliveries))
+        elif lead._target.quota.lane.counted:
+            self._ledger.less_busy(len(deliveries))
+
+    def _give_slot_back(self, recipient: Recipient) -> None:
+        if recipient.away:
+            recipient.slots_away += 1
+        else:
+            recipient.slots += 1
+            self._readiness.arrange_all(recipient)
+
+    # -- another attempt --------------------------------------------------------------------------------------------
+
+    def _back_off(self, lead: Delivery, recipient: Recipient, delay: float) -> None:
+        for delivery in members(lead):
+            del recipient.running[delivery]
+            delivery._state = WAITING
+        recipient.retries += 1
+        again = partial(self._try_again, lead, recipient)
+        recipient.backing_off[lead] = self._timers.at(self.clock() + delay, again)
+        if not recipient.keeps_place:
+            self._give_slot_back(recipient)
+
+    def _try_again(self, lead: Delivery, recipient: Recipient) -> None:
+        del recipient.backing_off[lead]
+        lane = lead._target.quota.lane
+        for delivery in members(lead):
+            delivery.attempt += 1
+        if recipient.keeps_place:
+            for delivery in members(lead):
+                delivery._state = RUNNING
+                recipient.running[delivery] = None
+            lane.again.append(lead)
+            if not lane.scheduled:
+                self._readiness.line_up(lane)
+            return
+        deliveries = members(lead)
+        lead._batch = None
+        for delivery in deliveries:
+            delivery._target.quota.waiting += 1
+            lane.put(delivery)
+        if not lane.counted:
+            self._ledger.less_busy(len(deliveries))
+        self._readiness.arrange(lane)
+
+    def give_up_attempts(self, lead: Delivery, timer: int) -> None:
+        """Let there be no other attempt of a call that backs off."""
+        self._timers.cancel(timer)
+        recipient = recipient_of(lead)
+        if recipient.keeps_place:
+            self._give_slot_back(recipient)
+        self._ledger.less_busy(len(members(lead)))
+
+
+def _first_step(
+    current: ContextVar[Delivery | None],
+    handler: Callable[..., Any],
+    lead: Delivery,
+    wants_delivery: bool,  # noqa: FBT001 - the hot path
+) -> tuple[Coroutine[Any, Any, object], object]:
+    """Call the handler and run it until it suspends; StopIteration says that it ended before it did."""
+    current.set(lead)
+    batch = lead._batch
+    try:
+        if batch is None:
+            awaitable = handler(lead.message, lead) if wants_delivery else handler(lead.message)
+        else:
+            messages = [delivery.message for delivery in batch]
+            awaitable = handler(messages, list(batch)) if wants_delivery else handler(messages)
+    except StopIteration as error:
+        msg = "the handler raised StopIteration"
+        raise RuntimeError(msg) from error
+    coroutine = as_coroutine(awaitable)
+    return coroutine, coroutine.send(None)
+
+
+def _ignore(*_: object) -> None:
+    pass
