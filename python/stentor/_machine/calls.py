@@ -139,21 +139,27 @@ class Calls:
 
     def _stop(self, lead: Delivery, recipient: Recipient) -> None:
         """Let the call be over: its slot is free, and it does not keep the bus from being settled any more."""
-        deliveries = members(lead)
-        for delivery in deliveries:
-            del recipient.running[delivery]
+        if lead._batch is None:
+            del recipient.running[lead]
+            size = 1
+        else:
+            for delivery in lead._batch:
+                del recipient.running[delivery]
+            size = len(lead._batch)
         if recipient.handler is not None:
             self._give_slot_back(recipient)
-            self._ledger.less_busy(len(deliveries))
+            self._ledger.less_busy(size)
         elif lead._target.quota.lane.counted:
-            self._ledger.less_busy(len(deliveries))
+            self._ledger.less_busy(size)
 
     def _give_slot_back(self, recipient: Recipient) -> None:
         if recipient.away:
             recipient.slots_away += 1
-        else:
-            recipient.slots += 1
-            self._readiness.arrange_all(recipient)
+            return
+        recipient.slots += 1
+        for lane in recipient.lanes:
+            if lane.waiting and not lane.scheduled:
+                self._readiness.arrange(lane)
 
     # -- another attempt --------------------------------------------------------------------------------------------
 

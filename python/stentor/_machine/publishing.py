@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stentor._machine.attendance import Attendance
     from stentor._machine.dispatcher import Dispatcher
     from stentor._machine.waits import Waits
-    from stentor._mechanisms.deliveries import Watcher
+    from stentor._mechanisms.deliveries import Delivery, Watcher
     from stentor._mechanisms.mailbox import Quota
     from stentor._mechanisms.observing import Observer
     from stentor._mechanisms.recipients import Recipient
@@ -48,6 +48,8 @@ class Publishing:
         self._waits = waits
         self._observers = observers
         self._budget = PUBLISH_BUDGET
+        self._spender: Delivery | None = None
+        """Whose budget it is: that of the handler that published last, or None for everybody outside of handlers."""
         self._ages = count()
         self._lines: dict[str, _Line] = {}
         """For each sender that waits, its publishes that do."""
@@ -82,12 +84,16 @@ class Publishing:
             DeadlockError: It would wait for a handler that waits for the caller's.
             trio.ClosedResourceError: The bus was closed meanwhile.
         """
+        handler = self._waits.current_handler
+        if handler is not self._spender:
+            self._spender = handler
+            self._budget = PUBLISH_BUDGET
         if self._budget:
             self._budget -= 1
             await trio.lowlevel.checkpoint_if_cancelled()
         else:
             self._budget = PUBLISH_BUDGET
-            await (trio.lowlevel.checkpoint() if self._waits.in_handler else self.rest())
+            await (self.rest() if handler is None else trio.lowlevel.checkpoint())
             self._check_open()
         try:
             return self.publish_nowait(message, watcher)
@@ -160,7 +166,7 @@ class Publishing:
         return selection.targets
 
     async def _wait_and_publish(self, message: Message, watcher: Watcher | None) -> Sequence[Target]:
-        place = _Place(next(self._ages), in_handler=self._waits.in_handler)
+        place = _Place(next(self._ages), in_handler=self._waits.current_handler is not None)
         line = _Line() if message.sender is None else self._lines.setdefault(message.sender, _Line())
         line.places.append(place)
         try:

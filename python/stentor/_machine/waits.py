@@ -53,9 +53,9 @@ class Waits:
         self._waits: dict[Delivery, list[Callable[[], Iterable[Awaited]]]] = {}
 
     @property
-    def in_handler(self) -> bool:
-        """Whether a handler runs now, or a task that it started."""
-        return self._current.get() is not None
+    def current_handler(self) -> Delivery | None:
+        """The delivery whose handler, or a task that it started, runs now."""
+        return self._current.get()
 
     @contextmanager
     def waiting_for(self, awaited: Callable[[], Iterable[Awaited]]) -> Iterator[None]:

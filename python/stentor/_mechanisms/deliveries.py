@@ -61,28 +61,26 @@ class Delivery:
         gpt4 ['ai.*', 'ai.models'] 1
     """
 
-    __slots__ = ("_arrived", "_batch", "_cause", "_scope", "_started", "_state", "_target", "_watcher", "attempt", "message", "redelivered")
-
     message: Message
     """The message: one object, shared with every other recipient."""
-    attempt: int
+    attempt: int = 1
     """How many times its handler has been called with it, this call included."""
-    redelivered: bool
+    redelivered: bool = False
     """Whether it may have been handled before: it was accepted in an earlier life of its agent."""
+
+    # What few deliveries need has its default on the class, so that making one stores three things.
+    _state: int = WAITING
+    _arrived: float = 0.0
+    _started: float = 0.0
+    _batch: tuple[Delivery, ...] | None = None
+    _scope: CancelScope | None = None
+    _cause: Exception | None = None
 
     def __init__(self, message: Message, target: Target, watcher: Watcher | None) -> None:
         """Make a delivery that nobody has handled yet; only the dispatcher does so."""
         self.message = message
-        self.attempt = 1
-        self.redelivered = False
         self._target = target
         self._watcher = watcher
-        self._state = WAITING
-        self._arrived = 0.0
-        self._started = 0.0
-        self._batch: tuple[Delivery, ...] | None = None
-        self._scope: CancelScope | None = None
-        self._cause: Exception | None = None
 
     @property
     def agent(self) -> str:

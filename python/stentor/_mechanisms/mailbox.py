@@ -83,7 +83,8 @@ class Lane:
 
     def put(self, delivery: Delivery, *, first: bool = False) -> None:
         """Add a delivery behind those of its priority, or before them when it is put back."""
-        queue = self._queue(delivery.message.priority)
+        priority = delivery.message.priority
+        queue = self._normal if priority is Priority.NORMAL else self._queue(priority)
         if first:
             queue.appendleft(delivery)
         else:
@@ -97,8 +98,9 @@ class Lane:
         if not self.waiting:
             return None
         self.waiting -= 1
-        queues = (self._normal,) if self._others is None else self._queues()
-        for queue in queues:
+        if not self._ghosts and self._others is None:
+            return self._normal.popleft()
+        for queue in self._queues():
             while queue:
                 delivery = queue.popleft()
                 if delivery._state == WAITING:
@@ -122,8 +124,7 @@ class Lane:
                 queue.extend(alive)
 
     def _queue(self, priority: Priority) -> deque[Delivery]:
-        if priority is Priority.NORMAL:
-            return self._normal
+        """Return the queue of a priority that is not NORMAL."""
         if self._others is None:
             self._others = {p: deque() for p in sorted(Priority, reverse=True) if p is not Priority.NORMAL}
         return self._others[priority]
@@ -140,7 +141,7 @@ class Lane:
 class Quota:
     """How many deliveries may wait because of one subscription, and who waits for room."""
 
-    __slots__ = ("_newest", "_order", "_waiters", "capacity", "dropped", "lane", "options", "overflow", "total", "waiting")
+    __slots__ = ("_newest", "_order", "_waiters", "capacity", "dropped", "lane", "options", "overflow", "total", "tracks", "waiting")
 
     def __init__(self, lane: Lane, options: SubscriptionOptions) -> None:
         """Make a quota of which nothing is used."""
@@ -155,15 +156,12 @@ class Quota:
         self._waiters: list[tuple[int, Callable[[], None]]] = []
         self._order: deque[Delivery] | None = None
         self._newest: dict[str, Delivery] | None = None
-        if self.overflow in (Overflow.DROP_OLDEST, Overflow.LATEST):
+        self.tracks: bool = self.overflow in (Overflow.DROP_OLDEST, Overflow.LATEST)
+        """Whether each arrival must be entered, because a later one may push it out."""
+        if self.tracks:
             self._order = deque()
         if self.overflow is Overflow.LATEST:
             self._newest = {}
-
-    @property
-    def tracks(self) -> bool:
-        """Whether each arrival must be entered, because a later one may push it out."""
-        return self._order is not None
 
     def enter(self, delivery: Delivery) -> None:
         """Remember the order of arrival, for a policy that pushes out."""

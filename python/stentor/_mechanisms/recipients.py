@@ -11,7 +11,7 @@ from stentor._mechanisms.mailbox import Lane, Quota
 from stentor._mechanisms.statistics import NO_LATENCY, AgentStatistics, Histogram
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from contextvars import Context
 
     from stentor._mechanisms.deliveries import Delivery
@@ -55,6 +55,7 @@ class Recipient:
         "handled",
         "handler",
         "is_feed",
+        "lanes",
         "latency",
         "longest_block",
         "name",
@@ -97,6 +98,8 @@ class Recipient:
         self.policy = policy
         """What happens to a handler that takes too long, or fails."""
         self._arrange = arrange
+        self.lanes: tuple[Lane, ...] = ()
+        """Its lanes, in the order in which they were first needed."""
         self._lanes: dict[tuple[Mode, bool], Lane] = {}
         self.subscriptions: dict[int, Subscription] = {}
         """By index id, so in order of subscription."""
@@ -140,6 +143,7 @@ class Recipient:
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = Lane(self, mode)
+            self.lanes = (*self.lanes, lane)
             lane.counted = self.counts(lane)
             lane.scheduled = self.returning and not backlog
             mode.attach(partial(self._arrange, lane))
@@ -150,14 +154,9 @@ class Recipient:
         return self.handler is not None and lane.mode.counts and not self.away
 
     @property
-    def lanes(self) -> Iterable[Lane]:
-        """Its lanes, in the order in which they were first needed."""
-        return self._lanes.values()
-
-    @property
     def waiting(self) -> int:
         """How many deliveries wait, those for their next attempt included."""
-        return sum(lane.waiting for lane in self._lanes.values()) + sum(len(members(d)) for d in self.backing_off)
+        return sum(lane.waiting for lane in self.lanes) + sum(len(members(d)) for d in self.backing_off)
 
     @property
     def keeps_place(self) -> bool:
@@ -174,7 +173,7 @@ class Recipient:
     def busy(self) -> bool:
         """Whether it has something waiting or running that keeps the bus from being settled."""
         working = self.handler is not None and bool(self.running or self.backing_off)
-        return working or any(lane.counted and lane.waiting for lane in self._lanes.values())
+        return working or any(lane.counted and lane.waiting for lane in self.lanes)
 
     def statistics(self) -> AgentStatistics:
         """Return what became of everything addressed to it."""
@@ -191,7 +190,7 @@ class Recipient:
             waiting=self.waiting,
             running=len(self.running),
             unacknowledged=len(self.unacknowledged),
-            peak_waiting=max(lane.peak for lane in self._lanes.values()),
+            peak_waiting=max(lane.peak for lane in self.lanes),
             retries=self.retries,
             latency=NO_LATENCY if self.latency is None else self.latency.record(),
             blocked=self.blocked,

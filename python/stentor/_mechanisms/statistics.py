@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _STEPS: Final = 16
 """Buckets for each doubling: a percentile is right to one part in 16."""
+_NONE: Final = -(1 << 20)
+"""The bucket of durations that are no time at all."""
 
 
 @final
@@ -54,16 +56,18 @@ class Histogram:
 
     def add(self, duration: float) -> None:
         """Count one duration in seconds; a negative one counts as none at all."""
+        bucket = _NONE
         if duration > 0.0:
             mantissa, exponent = frexp(duration)
-            bucket = exponent * _STEPS + int((mantissa - 0.5) * (2 * _STEPS))
+            bucket = exponent * _STEPS + int(mantissa * (2 * _STEPS)) - _STEPS
             self.total += duration
             if duration > self.maximum:
                 self.maximum = duration
-        else:
-            bucket = -(1 << 20)
         self.count += 1
-        self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
+        try:
+            self._buckets[bucket] += 1
+        except KeyError:
+            self._buckets[bucket] = 1
 
     def merge(self, other: Histogram) -> None:
         """Add all durations of `other`."""
@@ -97,7 +101,7 @@ class Histogram:
 
 def _middle(bucket: int) -> float:
     exponent, step = divmod(bucket, _STEPS)
-    return 0.0 if bucket == -(1 << 20) else (0.5 + (step + 0.5) / (2 * _STEPS)) * 2.0**exponent
+    return 0.0 if bucket == _NONE else (0.5 + (step + 0.5) / (2 * _STEPS)) * 2.0**exponent
 
 
 NO_LATENCY: Final = Histogram().record()
