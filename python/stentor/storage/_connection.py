@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from stentor import StoreError
 from stentor.storage._schema import check_identity, migrate
 
 if TYPE_CHECKING:
@@ -45,7 +46,10 @@ def prepare(connection: sqlite3.Connection, path: Path, sync: Sync) -> None:
     # A new file is turned to write-ahead logging by an ordinary transaction with a rollback journal. EXTRA syncs the
     # folder when that journal is deleted: else a power loss could bring it back, and it would undo the whole file.
     connection.execute("PRAGMA synchronous = EXTRA")
-    connection.execute("PRAGMA journal_mode = WAL")
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        msg = f"{str(path)!r} cannot have a write-ahead log: its journal mode stays {mode!r}"
+        raise StoreError(msg)
     connection.execute(f"PRAGMA synchronous = {sync.upper()}")
     if sync == "full":
         # On macOS a plain fsync leaves data in the cache of the drive; elsewhere these two do nothing.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
+import trio
+
 from stentor.storage._errors import translate
 from stentor.storage._mailboxes import Mailboxes
 
@@ -32,6 +34,11 @@ class Database:
         self._connect = connect
         self._connection: sqlite3.Connection | None = None
         self._mailboxes: Mailboxes | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the file is open."""
+        return self._connection is not None
 
     def open(self) -> None:
         """Open the file, and put back what was handed out when it was last closed, or its process ended.
@@ -73,8 +80,8 @@ class Database:
     def _transact(self, operations: Sequence[Operation]) -> list[Outcome]:
         connection = self._connection
         if connection is None:
-            msg = "the file is closed"
-            raise sqlite3.ProgrammingError(msg)
+            msg = "the store is closed"
+            raise trio.ClosedResourceError(msg)
         try:
             connection.execute("BEGIN")
             if self._mailboxes is None:

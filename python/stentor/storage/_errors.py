@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from typing import TYPE_CHECKING, Final, final
 
@@ -48,15 +49,18 @@ _MEANINGS: Final[dict[int, tuple[type[StoreError], str]]] = {
 def translate(error: sqlite3.Error, path: Path) -> StoreError:
     """Return the error that tells what `error`, met while working on `path`, means."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY
-    if code == sqlite3.SQLITE_CANTOPEN:
-        return _not_opened(error, path)
+    if code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR}:
+        return _not_reached(error, path)
     make, text = _MEANINGS.get(code, (StoreError, "{path!r}: {error}"))
     return make(text.format(path=str(path), error=error))
 
 
-def _not_opened(error: sqlite3.Error, path: Path) -> StoreError:
+def _not_reached(error: sqlite3.Error, path: Path) -> StoreError:
+    """Return what is wrong where SQLite says no more than that the file cannot be opened, locked, read or written."""
     if path.is_dir():
         return StoreError(f"{str(path)!r} is a folder")
     if not path.parent.is_dir():
         return StoreError(f"{str(path.parent)!r} is not a folder, so {path.name!r} cannot be in it")
-    return StoreReadOnlyError(f"{str(path)!r} cannot be opened for writing: {error}")
+    if not all(os.access(each, os.W_OK) for each in (path.parent, path) if each.exists()):
+        return StoreReadOnlyError(f"{str(path)!r} cannot be written to: {error}")
+    return StoreError(f"{str(path)!r}: {error}")
