@@ -189,7 +189,8 @@ class Bus(Sending):
             letter: One of `dead_letters`.
 
         Raises:
-            LookupError: It is not in the box any more, or the agent is gone.
+            LookupError: It is not in the box any more.
+            UnknownAgentError: The agent is gone.
             MailboxFullError: The agent's mailbox refuses it.
             trio.ClosedResourceError: The bus is closed.
         """

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Unpack
 import trio
 
 from stentor._machine.requests import Request
+from stentor._machine.resubmission import Resubmission
 from stentor._mechanisms.subscriptions import RESERVED
 from stentor._values import checks
+from stentor._values.errors import UnknownAgentError
 from stentor._values.messages import AddressingMode, Message
 from stentor._values.results import BroadcastResult, Receipt, Replies
 
@@ -293,7 +295,10 @@ class Sending:
 
     async def _send_again(self, message: Message, name: str) -> Receipt:
         self._check_accepting()
-        return _receipt(message, await self._parts.publishing.publish(message, only=name))
+        recipient = self._parts.registry.get(name)
+        if recipient is None:
+            raise UnknownAgentError(name)
+        return _receipt(message, await self._parts.publishing.publish(message, Resubmission(recipient)))
 
     def _broadcast_result(self, message: Message, targets: Sequence[Target], outcomes: Outcomes) -> BroadcastResult:
         return BroadcastResult(

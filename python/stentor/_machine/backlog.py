@@ -12,12 +12,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, final
 
 import trio
+from attrs import evolve
 
 from stentor._mechanisms.deliveries import Delivery
 from stentor._mechanisms.mailbox import Quota
 from stentor._mechanisms.routes import Target
 from stentor._values.errors import AbandonedError, ExpiredError
 from stentor._values.modes import Polling
+from stentor._values.options import Overflow
 from stentor._values.store_errors import StoreError
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from stentor._machine.dispatcher import Dispatcher
     from stentor._machine.ledger import Ledger
     from stentor._mechanisms.recipients import Recipient
+    from stentor._mechanisms.routes import Selection
     from stentor._values.messages import Message
     from stentor._values.protocols import MailboxStore
     from stentor._values.stored import StoredMessage
@@ -74,7 +77,8 @@ class Backlog:
         options = recipient.quota.options
         try:
             if recipient.handler is not None and not isinstance(options.behaviour(), Polling):
-                quota = Quota(recipient.lane(options.behaviour(), backlog=True), options)
+                kept = evolve(options, capacity=PAGE, overflow=Overflow.BLOCK)  # what is stored is never dropped
+                quota = Quota(recipient.lane(options.behaviour(), backlog=True), kept)
                 while stored := await self._store.read(recipient.name, limit=PAGE):
                     await self._serve_page(recipient, quota, stored)
         except StoreError:
@@ -143,7 +147,6 @@ class Backlog:
 class _Page:
     """Watches a page of stored messages until all of them are over."""
 
-    without = ()
     keeps_failed = True
 
     def __init__(self) -> None:
@@ -153,8 +156,9 @@ class _Page:
         self._over: list[tuple[Delivery, Exception | None]] = []
         self._lot = trio.lowlevel.ParkingLot()
 
-    def expect(self, targets: Sequence[Target]) -> None:
-        """It is served by hand."""
+    def select(self, selection: Selection) -> Selection:
+        """Change nothing: a page is served by hand."""
+        return selection
 
     def accepted(self, delivery: Delivery) -> None:
         """It was entered before."""

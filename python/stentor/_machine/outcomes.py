@@ -9,12 +9,12 @@ import trio
 from stentor._mechanisms.deliveries import recipient_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator
 
     from stentor._machine.attendance import Attendance
     from stentor._mechanisms.deliveries import Delivery
     from stentor._mechanisms.recipients import Recipient
-    from stentor._mechanisms.routes import Target
+    from stentor._mechanisms.routes import Selection
 
 
 @final
@@ -28,27 +28,31 @@ class Outcomes:
 
         `check` raises DeadlockError when who is `awaited` can never go on.
         """
-        self.without = without
+        self._without = without
         self.keeps_failed = keeps_failed
         self._attendance = attendance
         self._check = check
         self._expected: tuple[Recipient, ...] = ()
         self._pending: dict[Delivery, None] = {}
         self._arrived: set[Delivery] = set()
-        self._all_over = trio.Event()
+        self._lot = trio.lowlevel.ParkingLot()
         self.reached = 0
         """Handlers that finished, and mailboxes without one that accepted."""
         self.errors: list[tuple[str, Exception]] = []
         """Who failed, and why."""
 
-    def expect(self, targets: Sequence[Target]) -> None:
-        """Take note of who would get the message if it were accepted now.
+    def select(self, selection: Selection) -> Selection:
+        """Leave out who shall not get the message, and take note of who would if it were accepted now.
 
         Raises:
             DeadlockError: Waiting for them would never end.
         """
-        self._expected = tuple(target.recipient for target in targets if target.is_called)
+        if self._without:
+            targets = [target for target in selection.targets if target.recipient not in self._without]
+            selection = selection._replace(targets=targets)
+        self._expected = tuple(target.recipient for target in selection.targets if target.is_called)
         self._check()
+        return selection
 
     def awaited(self) -> Iterator[Recipient | Delivery]:
         """Name whom this waits for now: handlers that run, and agents whose handler has yet to be called."""
@@ -76,12 +80,12 @@ class Outcomes:
         else:
             self.errors.append((delivery.agent, error))
         if not self._pending:
-            self._all_over.set()
+            self._lot.unpark_all()
 
     async def wait(self) -> None:
-        """Wait until all are over."""
-        if self._pending:
-            await self._all_over.wait()
+        """Wait until all are over; one that is over before another is accepted ends nothing."""
+        while self._pending:
+            await self._lot.park()
 
     async def give_up(self, error: Exception) -> None:
         """Withdraw what is not over: it has failed with `error`, as it has for everybody if it was never accepted."""

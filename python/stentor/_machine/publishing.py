@@ -149,13 +149,7 @@ class Publishing:
 
     def _select(self, message: Message, watcher: Watcher | None) -> Selection:
         selection = self._addressing.select(message)
-        if watcher is None:
-            return selection
-        if watcher.without:
-            targets = [target for target in selection.targets if target.recipient not in watcher.without]
-            selection = selection._replace(targets=targets)
-        watcher.expect(selection.targets)
-        return selection
+        return selection if watcher is None else watcher.select(selection)
 
     def _accept(self, message: Message, selection: Selection, watcher: Watcher | None) -> Sequence[Target]:
         self._dispatcher.accept(message, selection, watcher)

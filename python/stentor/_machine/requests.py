@@ -11,12 +11,12 @@ from stentor._mechanisms.deliveries import recipient_of
 from stentor._values.errors import NoResponderError, RequestFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from stentor._machine.waits import Awaited
     from stentor._mechanisms.deliveries import Delivery
     from stentor._mechanisms.recipients import Recipient
-    from stentor._mechanisms.routes import Target
+    from stentor._mechanisms.routes import Selection
     from stentor._values.messages import Message
 
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 class Request:
     """One request on its way: the watcher of its deliveries, and the place to which the replies come."""
 
-    without = ()
     keeps_failed = False
 
     def __init__(self, message: Message, wanted: int | None, check: Callable[[], None]) -> None:
@@ -41,7 +40,7 @@ class Request:
         """Who failed, and why."""
         self._wanted = wanted
         self._reached: dict[str, None] = {}
-        self._complete = trio.Event()
+        self._lot = trio.lowlevel.ParkingLot()
 
     @property
     def silent(self) -> tuple[str, ...]:
@@ -49,14 +48,15 @@ class Request:
         done = {reply.sender for reply in self.replies} | {agent for agent, _ in self.errors}
         return tuple(agent for agent in self._reached if agent not in done)
 
-    def expect(self, targets: Sequence[Target]) -> None:
+    def select(self, selection: Selection) -> Selection:
         """Take note of who may answer.
 
         Raises:
             DeadlockError: Waiting for them would never end.
         """
-        self._expected = tuple(target.recipient for target in targets if target.is_called)
+        self._expected = tuple(target.recipient for target in selection.targets if target.is_called)
         self._check()
+        return selection
 
     def awaited(self) -> Iterator[Awaited]:
         """Name whom this waits for: all who have it or will, or any of them when one answer is enough."""
@@ -77,17 +77,16 @@ class Request:
         self._pending.pop(delivery, None)
         if error is not None and not delivery._target.recipient.is_feed:
             self.errors.append((delivery.agent, error))
-            self._look()
+            self._lot.unpark_all()
 
     def reply(self, message: Message) -> None:
         """Take one reply."""
         self.replies.append(message)
-        self._look()
+        self._lot.unpark_all()
 
-    def _look(self) -> None:
-        enough = self._wanted is not None and len(self.replies) >= self._wanted
-        if enough or not self.silent:
-            self._complete.set()
+    @property
+    def _is_complete(self) -> bool:
+        return (self._wanted is not None and len(self.replies) >= self._wanted) or not self.silent
 
     async def wait(self) -> None:
         """Wait until there are enough replies, or no more can come.
@@ -97,7 +96,8 @@ class Request:
         """
         if not self._reached and not self.errors:
             raise NoResponderError(self.message.topic)
-        await self._complete.wait()
+        while not self._is_complete:
+            await self._lot.park()
 
     def first(self) -> Message:
         """Return the first reply.

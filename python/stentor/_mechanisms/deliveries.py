@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol, final
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
+    
     from trio import CancelScope
 
     from stentor._mechanisms.recipients import Recipient
-    from stentor._mechanisms.routes import Target
+    from stentor._mechanisms.routes import Selection, Target
     from stentor._mechanisms.subscriptions import Subscription
     from stentor._values.messages import Message
     from stentor._values.modes import Mode
@@ -21,15 +20,11 @@ class Watcher(Protocol):
     """Somebody who wants to know the outcome of each delivery of one publish."""
 
     @property
-    def without(self) -> Collection[Recipient]:
-        """Who shall not get the message."""
-
-    @property
     def keeps_failed(self) -> bool:
         """Whether it stores what has failed for good, so that it is no dead letter."""
 
-    def expect(self, targets: Sequence[Target]) -> None:
-        """Take note of who would get the message if it were accepted now, or refuse by an exception."""
+    def select(self, selection: Selection) -> Selection:
+        """Return to whom, of those it may go to now, the message shall go; or refuse by an exception."""
 
     def accepted(self, delivery: Delivery) -> None:
         """Take note of a delivery that is now in its mailbox."""
