@@ -5,6 +5,7 @@
 //! compared with other patterns.
 #![deny(unsafe_code)]
 
+mod byteset;
 mod canonical;
 mod charset;
 mod class;
@@ -23,6 +24,7 @@ mod rules;
 mod scan;
 mod topic;
 
+pub use byteset::ByteSet;
 pub use charset::CharSet;
 pub use class::Class;
 pub use error::{GrammarError, PatternError, RelationError, TopicError};
@@ -34,5 +36,5 @@ pub use index::{
     AddError, Explanation, Index, IndexStatistics, Structure, SubscriptionId, UnknownSubscription,
 };
 pub use pattern::{Element, Pattern};
-pub use redis::{ByteAtom, ByteSet, RedisGlob};
+pub use redis::{ByteAtom, RedisGlob};
 pub use rules::{Limits, Rules, WildcardText};

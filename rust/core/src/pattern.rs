@@ -141,7 +141,8 @@ impl Pattern {
         })
     }
 
-    /// Whether a topic matches. Linear in the topic for each literal run of the pattern.
+    /// Whether a topic matches. At most the product of both numbers of segments; one pass where
+    /// there is no multi wildcard.
     ///
     /// # Errors
     ///
@@ -152,7 +153,7 @@ impl Pattern {
             Body::Bytes(glob) => glob.matches(topic.as_bytes()),
             Body::Segments(elements) => {
                 (self.reaches_hidden() || !self.grammar.is_hidden(topic))
-                    && match_elements(elements, &self.grammar.segments(topic).collect::<Vec<_>>())
+                    && match_elements(elements, self.grammar.segments(topic))
             }
         })
     }
@@ -170,9 +171,25 @@ impl Pattern {
     }
 }
 
-/// Compares element by element; after a mismatch, the last multi wildcard takes one segment more.
-/// Going back further is never needed: an earlier one with more segments leaves the same rest.
-fn match_elements(elements: &[Element], segments: &[&str]) -> bool {
+/// Compares element by element; what follows the first multi wildcard is compared with a list.
+fn match_elements<'t>(elements: &[Element], mut segments: impl Iterator<Item = &'t str>) -> bool {
+    for (at, element) in elements.iter().enumerate() {
+        if *element == Element::Multi {
+            return match_runs(&elements[at..], &segments.collect::<Vec<_>>());
+        }
+        if !segments
+            .next()
+            .is_some_and(|segment| element.accepts(segment))
+        {
+            return false;
+        }
+    }
+    segments.next().is_none()
+}
+
+/// After a mismatch, the last multi wildcard takes one segment more. Going back further is never
+/// needed: an earlier one with more segments leaves the same rest.
+fn match_runs(elements: &[Element], segments: &[&str]) -> bool {
     let (mut element, mut segment) = (0, 0);
     let mut last_multi = None;
     while segment < segments.len() {

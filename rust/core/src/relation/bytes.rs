@@ -1,7 +1,8 @@
 //! Comparison of the globs of `redis`, over names that are text.
 use super::bits::Bits;
 use super::search::{Alphabet, Move, OutOfSteps, Search, Steps};
-use crate::redis::{ByteAtom, ByteSet, RedisGlob};
+use crate::byteset::ByteSet;
+use crate::redis::{ByteAtom, RedisGlob};
 
 /// Whether `one` matches every name that `other` does.
 pub(super) fn includes(
