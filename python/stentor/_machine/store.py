@@ -96,7 +96,10 @@ class MemoryStore:
             trio.ClosedResourceError: The store is closed.
         """
         given = [checks.instance("entries", entry, MailboxEntry) for entry in entries]
-        return self._mailboxes.append(given, dict(cursors or {}), await self._turn())
+        named = dict(cursors or {})
+        for text in (*named, *named.values()):
+            checks.instance("cursors", text, str)
+        return self._mailboxes.append(given, named, await self._turn())
 
     async def cursors(self) -> Mapping[str, str]:
         """Return every named position that `append` was given, the latest of each name."""

@@ -54,6 +54,8 @@ class ReadState(Enum):
 
 
 def _failure(entry: MailboxEntry, _: Attribute[str | None], value: str | None) -> None:
+    if value is not None:
+        checks.instance("failure", value, str)
     if (value is None) is not (entry.kind is EntryKind.MAIL):
         rule = "must be None for mail" if entry.kind is EntryKind.MAIL else f"must be given for kind {entry.kind.name}"
         msg = f"failure {rule}, not {value!r}"

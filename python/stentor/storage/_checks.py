@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from stentor import EntryKind
+from stentor import EntryKind, MailboxQuery
 from stentor.storage._codec import storable_text
 
 if TYPE_CHECKING:
@@ -39,6 +41,23 @@ def text(name: str, value: object) -> str:
     except UnicodeEncodeError as error:
         msg = f"{name} must be a text without lone surrogates, not {value!r}"
         raise ValueError(msg) from error
+
+
+def path(name: str, value: object) -> Path:
+    """Return the path that `value` is or spells, or raise TypeError."""
+    if not isinstance(value, (str, os.PathLike)):
+        msg = f"{name} must be of type str or PathLike, not {type(value).__name__}"
+        raise TypeError(msg)
+    return Path(cast("str | os.PathLike[str]", value))
+
+
+def query(value: object) -> MailboxQuery:
+    """Return `value` when it is a query that a file can answer, or raise TypeError or ValueError."""
+    asked = instance("query", value, MailboxQuery)
+    for name, told in (("agent", asked.agent), ("message_id", asked.message_id)):
+        if told is not None:
+            text(name, told)
+    return asked
 
 
 def one_of(name: str, value: object, known: Sequence[str]) -> None:

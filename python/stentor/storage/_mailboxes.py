@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from stentor.storage._rows import Moment
 
 _UNREAD, _HANDED_OUT, _ACKNOWLEDGED, _EXPIRED = (STATES.index(state) for state in ReadState)
+_LARGEST: Final = 2**63 - 1
+"""The largest number that a file can hold."""
 _INSERT: Final = f"INSERT INTO entries ({COLUMNS}) VALUES ({', '.join('?' * len(Row._fields))})"
 
 
@@ -120,7 +122,7 @@ class Mailboxes:
         """Hand out what is unread, the oldest first; O(limit)."""
         self.expire(moment.wall)
         self._insert()
-        rows = self._in_order(agent, (0, 1) if failed else (0,), "true", [], after=0, limit=limit)
+        rows = self._in_order(agent, (0, 1) if failed else (0,), "true", [], after=0, limit=min(limit, _LARGEST))
         for place in {row.place for row in rows}:
             self._connection.execute(
                 f"UPDATE entries SET place = {HANDED_OUT}, state = {_HANDED_OUT}, handouts = handouts + 1 "
@@ -176,7 +178,8 @@ class Mailboxes:
         self.expire(now)
         self._insert()
         row = self._connection.execute(
-            f"SELECT kind, state, size FROM entries WHERE id = ? AND agent = ? AND place < {KEPT}", (number, agent)
+            f"SELECT kind, state, size FROM entries WHERE id = ? AND agent = ? AND place < {KEPT}",
+            (min(number, _LARGEST), agent),
         ).fetchone()
         if row is None:
             return False
@@ -195,6 +198,7 @@ class Mailboxes:
 
     def page(self, query: MailboxQuery, *, after: int, limit: int, moment: Moment) -> MailboxPage:
         """Return a part of what fulfils `query`; O(limit), and what is passed over on the way."""
+        after, limit = min(after, _LARGEST), min(limit, _LARGEST - 1)
         self._look(query, moment.wall)
         text, values = condition(query)
         if query.agent is None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import trio
 
-from stentor import EntryKind, MailboxEntry, MailboxPage, MailboxQuery, Retention, StoreError
+from stentor import EntryKind, MailboxEntry, MailboxPage, Retention, StoreError
 from stentor.storage import _checks as checks
 from stentor.storage._codec import CODECS, encoder
 from stentor.storage._commits import Commits
@@ -22,10 +21,11 @@ from stentor.storage._rows import Moment, encode_entry, printable
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
     from types import TracebackType
     from typing import Self
 
-    from stentor import MailboxSummary, StoredMessage
+    from stentor import MailboxQuery, MailboxSummary, StoredMessage
     from stentor.storage._codec import Codec
     from stentor.storage._connection import Sync
 
@@ -63,8 +63,7 @@ class SQLiteStore:
 
     Example:
         >>> import stentor, stentor.storage, tempfile, trio
-        >>> from pathlib import Path
-        >>> async def main(path):
+        >>>         >>> async def main(path):
         ...     async with stentor.storage.SQLiteStore(path) as store:
         ...         await store.append([stentor.MailboxEntry("gpt4", stentor.Message("gpt4", {"n": 1}))])
         ...     async with stentor.storage.SQLiteStore(path) as store:
@@ -93,7 +92,7 @@ class SQLiteStore:
             quota=None if quota is None else checks.whole("quota", quota, least=1),
             retention=Retention() if retention is None else checks.instance("retention", retention, Retention),
         )
-        self._path = Path(path)
+        self._path = checks.path("path", path)
         self._encode = encoder(codec)
         self._clock = clock
         self._database = Database(self._path, limits, partial(connect, self._path, sync))
@@ -246,7 +245,7 @@ class SQLiteStore:
 
         O(limit) where everything on the way fulfils it; what does not is passed over row by row.
         """
-        checks.instance("query", query, MailboxQuery)
+        checks.query(query)
         checks.whole("after", after, least=0)
         checks.whole("limit", limit, least=1)
         page: MailboxPage = await self._call(Mailboxes.page, query, after=after, limit=limit, moment=self._now())
@@ -254,7 +253,7 @@ class SQLiteStore:
 
     async def count(self, query: MailboxQuery) -> int:
         """Return how many fulfil `query`; O(1) for a mailbox where it says agent, kinds and states only."""
-        count: int = await self._call(Mailboxes.count, checks.instance("query", query, MailboxQuery), self._now().wall)
+        count: int = await self._call(Mailboxes.count, checks.query(query), self._now().wall)
         return count
 
     async def mailboxes(self) -> tuple[MailboxSummary, ...]:
@@ -267,9 +266,7 @@ class SQLiteStore:
 
         The file does not shrink; what is freed is used again.
         """
-        removed: int = await self._call(
-            Mailboxes.purge, checks.instance("query", query, MailboxQuery), self._now().wall
-        )
+        removed: int = await self._call(Mailboxes.purge, checks.query(query), self._now().wall)
         return removed
 
 
