@@ -9,7 +9,8 @@ from pika.exceptions import AMQPError, ShortStringTooLong
 
 from tests.services import LOOPBACK, Service
 
-KEYS, ENDS = "stentor.keys", "stentor.ends"
+KEYS = "stentor.keys"
+END = b"end"
 
 
 class AmqpBroker:
@@ -41,29 +42,28 @@ class AmqpBroker:
         with self._channel() as channel:
             for place, pattern in enumerate(patterns):
                 self._bind(channel, place, pattern)
-            channel.confirm_delivery()
             for place, topic in enumerate(topics):
                 channel.basic_publish(KEYS, routing_key=topic, body=str(place).encode())
-            channel.basic_publish(ENDS, routing_key="", body=b"")
             for place in range(len(patterns)):
-                for delivered in self._drained(channel, place):
-                    matched[delivered].append(place)
+                channel.basic_publish("", routing_key=f"stentor.{place}", body=END)
+            for place in range(len(patterns)):
+                for topic_place in self._delivered(channel, f"stentor.{place}"):
+                    matched[topic_place].append(place)
         return matched
 
     def _bind(self, channel: BlockingChannel, place: int, pattern: str) -> None:
         queue = channel.queue_declare(f"stentor.{place}", exclusive=True).method.queue
         channel.queue_bind(queue, KEYS, routing_key=pattern)
-        channel.queue_bind(queue, ENDS, routing_key="")
 
-    def _drained(self, channel: BlockingChannel, place: int) -> Iterator[int]:
-        """Yield the places of the topics that reached a queue, up to the empty message that ends the round."""
-        for _method, _properties, body in channel.consume(f"stentor.{place}", auto_ack=True, inactivity_timeout=30.0):
+    def _delivered(self, channel: BlockingChannel, queue: str) -> Iterator[int]:
+        """Yield the places of the topics that reached a queue, up to the message that ends the round.
+
+        The broker has put that message there before it answers, for it came last through the same channel.
+        """
+        while (body := channel.basic_get(queue, auto_ack=True)[2]) != END:
             if body is None:
-                raise RuntimeError("a queue did not end within 30 s")
-            if body == b"":
-                break
+                raise RuntimeError(f"{queue} does not end")
             yield int(body)
-        channel.cancel()
 
     @contextlib.contextmanager
     def _channel(self) -> Iterator[BlockingChannel]:
@@ -72,7 +72,6 @@ class AmqpBroker:
         try:
             channel = connection.channel()
             channel.exchange_declare(KEYS, "topic")
-            channel.exchange_declare(ENDS, "fanout")
             yield channel
         finally:
             with contextlib.suppress(AMQPError):
