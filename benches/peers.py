@@ -15,6 +15,7 @@ import re
 from typing import TYPE_CHECKING, Any, Literal
 
 import stentor
+from stentor import _native
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,6 +72,14 @@ def _stentor(matcher: stentor.Matcher[int], patterns: Sequence[str]) -> Lookup:
         return matcher.add(pattern, -1)
 
     return Lookup(lambda topic: len(match(topic)), add, matcher.remove)
+
+
+def _index(patterns: Sequence[str]) -> Lookup:
+    """Open the native index, called from Python without matcher, cache or values."""
+    index = _native.Index("mailbox")
+    index.add_many(list(patterns))
+    match = index.match
+    return Lookup(lambda topic: len(match(topic)), index.add, index.remove)
 
 
 def _paho(patterns: Sequence[str]) -> Lookup:
@@ -170,6 +179,7 @@ PAHO = Peer("paho MQTTMatcher", _paho, module="paho.mqtt", tails_only=True)
 PEERS = (
     COLD,
     CACHED,
+    Peer("stentor, native index", _index),
     PAHO,
     Peer("re alternation", _alternation, most=10_000, answers="any"),
     Peer("fnmatch scan", _fnmatch, most=100_000, answers="more"),
