@@ -38,6 +38,8 @@ from stentor._mechanisms.retained import RetainedStatistics as RetainedStatistic
 from stentor._mechanisms.statistics import AgentStatistics as AgentStatistics
 from stentor._mechanisms.statistics import BusStatistics as BusStatistics
 from stentor._mechanisms.statistics import LatencyStatistics as LatencyStatistics
+from stentor._mechanisms.statistics import PatternStatistics as PatternStatistics
+from stentor._mechanisms.statistics import SubscriptionStatistics as SubscriptionStatistics
 from stentor._mechanisms.subscriptions import Subscription as Subscription
 from stentor._native import VERSION as _VERSION
 from stentor._values.content import ContentType as ContentType

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, final, overload
 import trio
 
 from stentor._bus.agent import Agent, Feed
-from stentor._bus.sending import Sending
 from stentor._bus.receiving import Receiving
+from stentor._bus.sending import Sending
 from stentor._mechanisms.handlers import check_handler
 from stentor._mechanisms.health import examine
 from stentor._mechanisms.recipients import Recipient
-from stentor._mechanisms.statistics import BusStatistics
+from stentor._mechanisms.statistics import BusStatistics, PatternStatistics
 from stentor._mechanisms.subscriptions import RESERVED
 from stentor._values import checks
 from stentor._values.errors import NotSettledError
@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from stentor._mechanisms.dead_letters import DeadLetter, DeadLetterBox
+    from stentor._mechanisms.deliveries import Delivery
     from stentor._mechanisms.handlers import Handler
     from stentor._mechanisms.health import Health
     from stentor._mechanisms.permissions import Permissions
     from stentor._mechanisms.retained import RetainedMessages
+    from stentor._mechanisms.statistics import SubscriptionStatistics
     from stentor._values.messages import Message
     from stentor._values.modes import Mode
     from stentor._values.options import FeedKeywords, RegistrationKeywords
@@ -58,8 +60,8 @@ class Bus(Sending):
 
         Args:
             name: A topic without wildcards that no other agent of this bus has.
-            handler: An async function of `(message)` or `(message, delivery)`; in BATCH mode, of lists. What it returns,
-                unless None, is the reply to a request. Without a handler, the owner receives.
+            handler: An async function of `(message)` or `(message, delivery)`; in BATCH mode, of lists. What it
+                returns, unless None, is the reply to a request. Without a handler, the owner receives.
             concurrency: How many of its messages may be handled at once; they begin in their order.
             **options: `timeout` in seconds, `retry`, `on_error`, `quarantine_after`: see `HandlerPolicy`. And those of
                 `SubscriptionOptions`, for what is sent to the agent by its name, or broadcast.
@@ -82,10 +84,10 @@ class Bus(Sending):
         recipient = Recipient(
             name,
             handler if handler is None else self._wrapped(handler, arity),
-            copy_context(),
-            policy,
-            defaults,
-            self._parts.readiness.arrange,
+            context=copy_context(),
+            policy=policy,
+            options=defaults,
+            arrange=self._parts.readiness.arrange,
             wants_delivery=arity > 1 or bool(self._parts.settings.middleware),
             slots=0 if handler is None else slots,
         )
@@ -108,10 +110,10 @@ class Bus(Sending):
         if not self._parts.settings.middleware:
             return handler
 
-        async def delivering(message: Any, delivery: Any) -> object:  # noqa: ANN401 - a message, or a batch
+        async def delivering(message: Any, delivery: Any) -> object:
             call: Callable[[], Awaitable[object]]
             call = partial(handler, message, delivery) if arity > 1 else partial(handler, message)
-            lead = delivery[0] if isinstance(delivery, list) else delivery
+            lead: Delivery = delivery[0] if isinstance(delivery, list) else delivery
             for middleware in reversed(self._parts.settings.middleware):
                 call = partial(middleware.delivering, lead, call)
             return await call()
@@ -125,8 +127,15 @@ class Bus(Sending):
 
     @overload
     def subscribe(
-        self, pattern: str, *, mode: DeliveryMode | Mode | str = ..., **options: Unpack[FeedKeywords]
+        self,
+        pattern: str,
+        *,
+        mode: Literal[DeliveryMode.REALTIME, "realtime", DeliveryMode.POLLING, "polling"] = ...,
+        **options: Unpack[FeedKeywords],
     ) -> Feed[Message]: ...
+
+    @overload
+    def subscribe(self, pattern: str, *, mode: Mode, **options: Unpack[FeedKeywords]) -> Feed[Any]: ...
 
     def subscribe(
         self, pattern: str, *, mode: DeliveryMode | Mode | str = DeliveryMode.REALTIME, **options: Unpack[FeedKeywords]
@@ -148,10 +157,10 @@ class Bus(Sending):
         recipient = Recipient(
             name,
             None,
-            copy_context(),
-            HandlerPolicy(),
-            DEFAULT_OPTIONS,
-            self._parts.readiness.arrange,
+            context=copy_context(),
+            policy=HandlerPolicy(),
+            options=DEFAULT_OPTIONS,
+            arrange=self._parts.readiness.arrange,
             wants_delivery=False,
             slots=0,
             is_feed=True,
@@ -256,6 +265,22 @@ class Bus(Sending):
             latency=parts.registry.latency().record(),
             routes=parts.table.statistics(lookups=parts.addressing.lookups),
             **parts.registry.totals(),
+        )
+
+    def pattern_statistics(self) -> tuple[PatternStatistics, ...]:
+        """Return what has come by each pattern subscribed to now, in order of subscription; O(subscriptions)."""
+        by_pattern: dict[str, list[SubscriptionStatistics]] = {}
+        for subscription in self._parts.table:
+            by_pattern.setdefault(subscription.pattern, []).append(subscription.statistics())
+        return tuple(
+            PatternStatistics(
+                pattern=pattern,
+                subscriptions=len(each),
+                accepted=sum(statistics.accepted for statistics in each),
+                dropped=sum(statistics.dropped for statistics in each),
+                waiting=sum(statistics.waiting for statistics in each),
+            )
+            for pattern, each in by_pattern.items()
         )
 
     def health(self, *, slow: float = 1.0) -> Health:

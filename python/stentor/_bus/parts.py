@@ -47,7 +47,7 @@ class Parts:
         self.nursery = nursery
         self.store = store
         self.clock = trio.lowlevel.current_clock().current_time
-        self.random = Random(settings.seed)  # noqa: S311 - choices, not secrets
+        self.random = Random(settings.seed)
         self.current: ContextVar[Delivery | None] = ContextVar("stentor.delivery", default=None)
         """The delivery in whose handler, or in whose child task, the code runs; one variable for each bus."""
         prefix = secrets.token_hex(4) if settings.seed is None else f"{self.random.getrandbits(32):08x}"
@@ -56,10 +56,19 @@ class Parts:
         self.retained = RetainedMessages(settings.dialect, capacity=settings.retained_capacity, reserved=RESERVED)
         self.permissions = Permissions(settings.dialect, reserved=RESERVED)
         self.stamper = Stamper(prefix, self.clock, self.current, settings.limits)
-        self.ledger = Ledger(DeadLetterBox(settings.dialect, capacity=settings.dead_letter_capacity), settings.observers)
+        self.ledger = Ledger(
+            DeadLetterBox(settings.dialect, capacity=settings.dead_letter_capacity), settings.observers
+        )
         self.timers = Timers(self.clock, nursery)
         self.readiness = Readiness(self.clock, self.timers)
-        self.calls = Calls(self.clock, self.current, self.ledger, self.readiness, self.timers, self.random)
+        self.calls = Calls(
+            self.clock,
+            self.current,
+            ledger=self.ledger,
+            readiness=self.readiness,
+            timers=self.timers,
+            random=self.random,
+        )
         self.dispatcher = Dispatcher(self.clock, self.ledger, self.readiness, self.calls)
         self.attendance = Attendance(self.clock, self.dispatcher, self.readiness, self.ledger)
         self.waits = Waits(self.current)

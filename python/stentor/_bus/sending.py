@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Unpack
 
 import trio
@@ -15,7 +16,7 @@ from stentor._values.messages import AddressingMode, Message
 from stentor._values.results import BroadcastResult, Receipt, Replies
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from stentor._bus.parts import Parts
     from stentor._bus.receiving import Receiving
@@ -37,7 +38,13 @@ class Sending:
         parts.calls.on_answer = self._answer
 
     async def publish(
-        self, topic: str, payload: object = None, *, retain: bool = False, **options: Unpack[MessageOptions]
+        self,
+        topic: str,
+        payload: object = None,
+        *,
+        retain: bool = False,
+        confirm: bool = False,
+        **options: Unpack[MessageOptions],
     ) -> Receipt:
         """Publish to everyone whose pattern matches `topic`, and return once every mailbox has accepted the message.
 
@@ -49,6 +56,7 @@ class Sending:
             topic: A concrete name, without wildcards.
             payload: Anything; it is shared by all recipients, not copied.
             retain: Whether it becomes the topic's retained value, for subscribers who come later and ask for it.
+            confirm: Whether `Receipt.confirmed` will tell what became of it.
             **options: `sender`, `priority`, `ttl` in seconds, `deadline`, `content_type`, `headers`, `in_reply_to`: see
                 `Message`.
 
@@ -61,10 +69,18 @@ class Sending:
             trio.ClosedResourceError: The bus is closed.
         """
         message = self._stamp(topic, payload, options)
-        targets = await self._parts.publishing.publish(message)
+        outcomes = self._parts.publishing.watch() if confirm else None
+        targets = await self._parts.publishing.publish(message, outcomes)
         if retain:
             self._parts.retained.put(message, message.timestamp)
-        return _receipt(message, targets)
+        return _receipt(
+            message, targets, None if outcomes is None else partial(self._confirm, message, targets, outcomes)
+        )
+
+    async def _confirm(self, message: Message, targets: Sequence[Target], outcomes: Outcomes) -> BroadcastResult:
+        with self._parts.waits.waiting_for(outcomes.awaited):
+            await outcomes.wait()
+        return self._broadcast_result(message, targets, outcomes)
 
     def publish_nowait(
         self, topic: str, payload: object = None, *, retain: bool = False, **options: Unpack[MessageOptions]
@@ -258,9 +274,8 @@ class Sending:
         if delivery is not None:
             options.setdefault("sender", delivery.agent)
         topic = f"{RESERVED}.reply.{message.id}"
-        answer = self._parts.stamper.stamp(
-            topic, payload, AddressingMode.TOPIC, **{**options, "in_reply_to": message.id}
-        )
+        options["in_reply_to"] = message.id
+        answer = self._parts.stamper.stamp(topic, payload, AddressingMode.TOPIC, **options)
         self._parts.publishing.publish_where_room(answer)
         return self._parts.requests.reply(answer)
 
@@ -333,11 +348,14 @@ class Sending:
         """Write down what is left; nothing runs any more."""
         self._state = "closed"
         self._parts.publishing.close()
+        self._parts.readiness.stop()
         for receiving in self._members.values():
             receiving.end(closed=False)
         for recipient in list(self._parts.registry):
             self._parts.attendance.close(recipient)
 
 
-def _receipt(message: Message, targets: Sequence[Target]) -> Receipt:
-    return Receipt(message=message, recipients=tuple(target.recipient.name for target in targets))
+def _receipt(
+    message: Message, targets: Sequence[Target], confirm: Callable[[], Awaitable[BroadcastResult]] | None = None
+) -> Receipt:
+    return Receipt(message=message, recipients=tuple(target.recipient.name for target in targets), confirm=confirm)

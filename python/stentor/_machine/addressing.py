@@ -69,5 +69,3 @@ def _addressed(message: Message, recipients: Iterable[Recipient], observers: Sel
         except Exception as error:  # noqa: BLE001 - a failed delivery, not a failed publish
             broken.append((target, error))
     return Selection([*targets, *observing.values()], broken)
-
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final, final
 
-from stentor._mechanisms.deliveries import RUNNING, WAITING, members, recipient_of
+from stentor._mechanisms.deliveries import BACKING_OFF, RUNNING, WAITING, members, recipient_of
 from stentor._values.modes import Polling
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ logger: Final = logging.getLogger("stentor")
 class Attendance:
     """What agents and publishers ask of the dispatcher beside handing in messages."""
 
-    def __init__(self, clock: Callable[[], float], dispatcher: Dispatcher, readiness: Readiness, ledger: Ledger) -> None:
+    def __init__(
+        self, clock: Callable[[], float], dispatcher: Dispatcher, readiness: Readiness, ledger: Ledger
+    ) -> None:
         """Act on the mailboxes of `dispatcher`."""
         self._clock = clock
         self._readiness = readiness
@@ -41,11 +43,14 @@ class Attendance:
             self._ledger.count(lane, counted=False)
         for delivery in reversed(recipient.unacknowledged.values()):
             delivery.redelivered = True
-            delivery._state = WAITING
-            quota = delivery._target.quota
-            quota.waiting += 1
-            quota.lane.put(delivery, first=True)
+            _put_back(delivery)
         recipient.unacknowledged.clear()
+        for lead in reversed(list(recipient.backing_off)):
+            self._dispatcher.pull_out(lead)
+            deliveries, lead._batch = members(lead), None
+            for delivery in reversed(deliveries):
+                delivery.attempt += 1
+                _put_back(delivery)
 
     def begin_return(self, recipient: Recipient) -> None:
         """Let `recipient` be called again, but only with its backlog for now."""
@@ -55,7 +60,9 @@ class Attendance:
         recipient.slots, recipient.slots_away = recipient.slots_away, 0
         for lane in recipient.lanes:
             self._ledger.count(lane, counted=recipient.counts(lane))
+        for lane in recipient.ordinary_lanes:
             lane.scheduled = True
+        self._readiness.arrange_all(recipient)
 
     def end_return(self, recipient: Recipient) -> None:
         """Let everything else follow the backlog."""
@@ -86,6 +93,7 @@ class Attendance:
                     if lane.mode.auto_ack:
                         self._ledger.handled(delivery, recipient, self._clock())
                     else:
+                        self.acknowledge(recipient, delivery.message.id)  # polled before, by another subscription
                         recipient.unacknowledged[delivery.message.id] = delivery
         return polled
 
@@ -99,12 +107,13 @@ class Attendance:
 
     def withdraw(self, delivery: Delivery, error: Exception) -> None:
         """End `delivery` as failed with `error`: taken out of the mailbox, or its handler cancelled."""
-        if delivery._state == WAITING:
+        if delivery._state in (WAITING, BACKING_OFF):
             self._dispatcher.pull_out(delivery)
             self._ledger.dead(delivery, error, self._clock())
-        elif delivery._scope is not None and delivery in recipient_of(delivery).running:
+        elif delivery in recipient_of(delivery).running:
             delivery._cause = error
-            delivery._scope.cancel()
+            if delivery._scope is not None:
+                delivery._scope.cancel()
 
     def quarantine(self, recipient: Recipient) -> None:
         """Let `recipient` leave because it failed too often in a row."""
@@ -116,3 +125,12 @@ class Attendance:
             recipient.failures_in_a_row,
             extra={"stentor_agent": recipient.name},
         )
+
+
+def _put_back(delivery: Delivery) -> None:
+    """Let a delivery wait again, before all others of its priority."""
+    delivery._state = WAITING
+    quota = delivery._target.quota
+    quota.waiting += 1
+    quota.enter(delivery)
+    quota.lane.put(delivery, first=True)

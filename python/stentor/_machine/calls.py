@@ -1,8 +1,8 @@
 """Calls: one call of a handler, from its beginning to its end, or to another attempt.
 
-A call is for one delivery, or for a batch; the first delivery of a batch stands for all of it. `begin` runs the handler
-as far as it goes without waiting; `finish`, `fail` or `abandon` end the call. A handler that really suspends is returned
-to the worker that serves it, which sees it through (see `workers`).
+A call is for one delivery, or for a batch; the first delivery of a batch stands for all of it. `begin` runs the
+handler as far as it goes without waiting; `finish`, `fail` or `abandon` end the call. A handler that really suspends is
+returned to the worker that serves it, which sees it through (see `workers`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from stentor._machine.coroutines import as_coroutine
-from stentor._mechanisms.deliveries import RUNNING, WAITING, Delivery, members, recipient_of
+from stentor._mechanisms.deliveries import BACKING_OFF, RUNNING, WAITING, Delivery, members, recipient_of
 from stentor._values.policies import OnError
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Calls:
         self,
         clock: Callable[[], float],
         current: ContextVar[Delivery | None],
+        *,
         ledger: Ledger,
         readiness: Readiness,
         timers: Timers,
@@ -105,15 +106,19 @@ class Calls:
         """Write down that the handler has finished, and what it returned; or that the owner has the messages."""
         recipient = lead._target.recipient
         if answer is not None:
-            self.on_answer(recipient.name, lead.message, answer)
+            try:
+                self.on_answer(recipient.name, lead.message, answer)
+            except Exception as error:  # noqa: BLE001 - an answer that cannot be sent is a failure of who gave it
+                self.fail(lead, error, retry=False)
+                return
         recipient.failures_in_a_row = 0
         now = self.clock() if recipient.handler is None else self.now
+        self._stop(lead, recipient)
         if lead._batch is None:
             self._ledger.handled(lead, recipient, now)
         else:
             for delivery in lead._batch:
                 self._ledger.handled(delivery, recipient, now)
-        self._stop(lead, recipient)
 
     def fail(self, lead: Delivery, error: Exception, *, retry: bool = True) -> None:
         """Write down that the handler has failed: it is tried again, or it has failed for good."""
@@ -166,7 +171,9 @@ class Calls:
     def _back_off(self, lead: Delivery, recipient: Recipient, delay: float) -> None:
         for delivery in members(lead):
             del recipient.running[delivery]
-            delivery._state = WAITING
+            delivery._state = BACKING_OFF
+            if not recipient.keeps_place:
+                delivery._target.quota.waiting += 1
         recipient.retries += 1
         again = partial(self._try_again, lead, recipient)
         recipient.backing_off[lead] = self._timers.at(self.clock() + delay, again)
@@ -189,7 +196,8 @@ class Calls:
         deliveries = members(lead)
         lead._batch = None
         for delivery in deliveries:
-            delivery._target.quota.waiting += 1
+            delivery._state = WAITING
+            delivery._target.quota.enter(delivery)
             lane.put(delivery)
         if not lane.counted:
             self._ledger.less_busy(len(deliveries))
@@ -201,6 +209,9 @@ class Calls:
         recipient = recipient_of(lead)
         if recipient.keeps_place:
             self._give_slot_back(recipient)
+        else:
+            for delivery in members(lead):
+                delivery._target.quota.leaves(delivery)
         self._ledger.less_busy(len(members(lead)))
 
 

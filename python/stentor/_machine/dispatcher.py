@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, final
 
-from stentor._mechanisms.deliveries import OVER, RUNNING, Delivery, recipient_of
+from stentor._mechanisms.deliveries import OVER, RUNNING, Delivery, members, recipient_of
 from stentor._values.errors import MailboxFullError
 from stentor._values.options import Overflow
 
@@ -117,7 +117,7 @@ class Dispatcher:
         recipient = lane.recipient
         handler = recipient.handler
         if lane.again:
-            lead: Delivery | None = lane.again.popleft()
+            lead: Delivery | None = self._again(lane)
         elif recipient.slots and (handler is not None or recipient.receivers):
             lead = self.take(lane)
         else:
@@ -133,6 +133,14 @@ class Dispatcher:
             return None
         return self._calls.begin(handler, lead, recipient)
 
+    def _again(self, lane: Lane) -> Delivery | None:
+        """Return what is to be called once more, unless it was withdrawn in the meantime."""
+        lead = lane.again.popleft()
+        if lead._cause is None:
+            return lead
+        self._calls.fail(lead, lead._cause, retry=False)
+        return None
+
     def take(self, lane: Lane) -> Delivery | None:
         """Take what the next call is for, a slot used; from here on it runs. None when all of it has expired."""
         lead = self.pull(lane)
@@ -143,7 +151,7 @@ class Dispatcher:
             lead._batch = (lead, *self._pull_more(lane, size - 1))
         recipient = lane.recipient
         recipient.slots -= 1
-        for delivery in (lead,) if size is None else lead._batch:
+        for delivery in members(lead):
             delivery._state = RUNNING
             delivery._started = self._calls.now
             recipient.running[delivery] = None

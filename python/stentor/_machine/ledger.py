@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, Literal, final
 
+from stentor._mechanisms.dead_letters import DeadLetter
 from stentor._mechanisms.deliveries import OVER, recipient_of
 from stentor._mechanisms.statistics import Histogram
 from stentor._values.errors import AbandonedError, ExpiredError, MailboxFullError
-from stentor._mechanisms.dead_letters import DeadLetter
 from stentor._values.results import LeftDelivery
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from stentor._mechanisms.deliveries import Delivery
     from stentor._mechanisms.mailbox import Lane
     from stentor._mechanisms.observing import Observer
+    from stentor._mechanisms.recipients import Recipient
 
 logger: Final = logging.getLogger("stentor")
 
@@ -37,7 +38,7 @@ class Ledger:
         self.dead_letters = dead_letters
         self.left: deque[LeftDelivery] = deque(maxlen=LEFT_REMEMBERED)
         """What a shutdown, or a closed agent, left unhandled."""
-        self.on_quiet: Callable[[], None] = _nothing
+        self.on_quiet: Callable[[], object] = _nothing
         """Is called when `busy` has come down to 0."""
         self.observers = tuple(observers)
 
@@ -58,6 +59,12 @@ class Ledger:
         """It has failed for good."""
         recipient = recipient_of(delivery)
         message = delivery.message
+        if delivery._watcher is not None and delivery._watcher.keeps_failed:
+            recipient.stored += 1
+        else:
+            recipient.dead += 1
+            self.dead_letters.add(_letter(delivery, error, now))
+        self._over(delivery, error)
         logger.error(
             "agent %r failed for good on message %s (topic %r, attempt %d): %r",
             recipient.name,
@@ -68,14 +75,8 @@ class Ledger:
             exc_info=error,
             extra=_extra(delivery),
         )
-        if delivery._watcher is not None and delivery._watcher.keeps_failed:
-            recipient.stored += 1
-        else:
-            recipient.dead += 1
-            self.dead_letters.add(_letter(delivery, error, now))
         for observer in self.observers:
             observer.failed(delivery, error)
-        self._over(delivery, error)
 
     def dropped(self, delivery: Delivery) -> None:
         """An overflow policy has dropped it."""
@@ -97,7 +98,7 @@ class Ledger:
         """The agent or the bus was closed before it had another outcome."""
         recipient = recipient_of(delivery)
         recipient.abandoned += 1
-        state = "running" if running else "waiting"
+        state: Literal["running", "waiting"] = "running" if running else "waiting"
         self.left.append(LeftDelivery(agent=recipient.name, message=delivery.message, state=state))
         self._over(delivery, AbandonedError("the agent or the bus was closed before the handler had finished"))
 

@@ -93,7 +93,7 @@ class Publishing:
             await trio.lowlevel.checkpoint_if_cancelled()
         else:
             self._budget = PUBLISH_BUDGET
-            await (self.rest() if handler is None else trio.lowlevel.checkpoint())
+            await (self.rest if handler is None else trio.lowlevel.checkpoint)()
             self._check_open()
         try:
             return self.publish_nowait(message, watcher)
@@ -122,7 +122,7 @@ class Publishing:
             UnknownAgentError: The agent that it is addressed to does not exist.
             DeadlockError: It would wait for a handler that waits for the caller's.
         """
-        outcomes = Outcomes(self._attendance, self._waits.check, without, keeps_failed=keeps_failed)
+        outcomes = self.watch(without, keeps_failed=keeps_failed)
         deadline = inf if timeout is None else trio.current_time() + timeout
         targets: Sequence[Target] = ()
         with self._waits.waiting_for(outcomes.awaited):
@@ -131,6 +131,10 @@ class Publishing:
                 await outcomes.wait()
             await outcomes.give_up(TimeoutError(f"not handled within {timeout} s"))
         return targets, outcomes
+
+    def watch(self, without: Collection[Recipient] = (), *, keeps_failed: bool = False) -> Outcomes:
+        """Return what is to be told the outcomes of one message."""
+        return Outcomes(self._attendance, self._waits.check, without, keeps_failed=keeps_failed)
 
     def publish_where_room(self, message: Message) -> None:
         """Accept `message` where there is room for it, and drop it elsewhere."""

@@ -28,6 +28,7 @@ class Readiness:
         self._clock = clock
         self._timers = timers
         self._flushing = False
+        self._stopped = False
 
     def arrange(self, lane: Lane) -> None:
         """Line `lane` up if its recipient should be called now, and else have it looked at when it should."""
@@ -54,7 +55,7 @@ class Readiness:
         due = lane.mode.due(lane.waiting, first._arrived, now)
         if due <= now or (self._flushing and lane.counted):
             return True
-        if due < inf and due != lane.alarm_at:
+        if due < inf and due != lane.alarm_at and not self._stopped:
             self._timers.cancel(lane.alarm)
             lane.alarm_at = due
             lane.alarm = self._timers.at(due, partial(self._alarm, lane))
@@ -63,6 +64,11 @@ class Readiness:
     def _alarm(self, lane: Lane) -> None:
         lane.alarm_at = inf
         self.arrange(lane)
+
+    def stop(self) -> None:
+        """From now on, tell nobody what is due, and look at nothing later: nobody serves it any more."""
+        self._stopped = True
+        self.on_ready = _nothing
 
     def flush(self, recipients: Iterable[Recipient]) -> None:
         """From now on, wait for no batch to be filled."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 logger: Final = logging.getLogger("stentor")
 
+
 @final
 class Router:
     """Decides for each recipient between its handler and its stored mailbox."""
@@ -60,7 +61,9 @@ class Router:
             if error is not None:
                 errors[target.recipient.name] = error
         skipped = {target.recipient for target in absent}
-        present, outcomes = await self._publishing.publish_and_wait(message, timeout, without=skipped, keeps_failed=True)
+        present, outcomes = await self._publishing.publish_and_wait(
+            message, timeout, without=skipped, keeps_failed=True
+        )
         fates.update((target.recipient.name, Routed.DELIVERED) for target in present)
         for agent, error in outcomes.errors:
             errors[agent] = error

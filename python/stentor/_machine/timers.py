@@ -1,4 +1,4 @@
-"""Timers: something to be done at an instant. One task sleeps until the next of them, and there is none while none is set."""
+"""Timers: something to be done at an instant. One task sleeps until the next of them; while none is set, none does."""
 
 from __future__ import annotations
 

@@ -20,12 +20,11 @@ from stentor._values.errors import DeadlockError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-
     from contextvars import ContextVar
 
     from stentor._mechanisms.recipients import Recipient
 
-    Awaited: TypeAlias = Recipient | Delivery | AnyOf
+    Awaited: TypeAlias = "Recipient | Delivery | AnyOf"
     """Whom somebody waits for: an agent, whichever slot of it comes free, one handler that runs, or any of several."""
     Graph: TypeAlias = dict[Awaited, tuple[Awaited, ...]]
 
@@ -127,7 +126,7 @@ def _cycle(waiter: Delivery, graph: Graph, stuck: set[Awaited]) -> tuple[str, ..
     while True:
         follower = next(needed for needed in graph[node] if needed in stuck)
         if isinstance(node, Delivery):
-            if isinstance(follower, AnyOf):
+            while isinstance(follower, AnyOf):
                 follower = next(needed for needed in graph[follower] if needed in stuck)
             name = follower.agent if isinstance(follower, Delivery) else follower.name
             names.append(name)

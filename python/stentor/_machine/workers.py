@@ -155,14 +155,14 @@ class Workers:
         try:
             answer = await _resume(suspended, calls)
         except BaseException as error:
-            if not isinstance(error, Exception) and (not scope.cancel_called or _foreign(error)):
-                calls.abandon(delivery)
-                raise
-            if scope.cancel_called:
+            if scope.cancel_called and not _foreign(error):
                 cause = delivery._cause or TimeoutError("the handler took longer than its timeout")
                 calls.fail(delivery, cause, retry=delivery._cause is None)
-            else:
+            elif isinstance(error, Exception):
                 calls.fail(delivery, error)
+            else:
+                calls.abandon(delivery)
+                raise
         else:
             calls.finish(delivery, answer)
         finally:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from stentor._values.dialects import DialectLike
     from stentor._values.messages import Message
+    from stentor._values.modes import Mode
     from stentor._values.options import DeliveryMode
 
 DEFAULT_CAPACITY: Final = 1000
@@ -51,7 +52,7 @@ class DeadLetter:
     """How many times the handler was called with it."""
     time: float
     """When it failed for good: seconds on trio's clock."""
-    mode: DeliveryMode
+    mode: DeliveryMode | Mode
     """The mode of the subscription that governed it."""
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol, final
 
 if TYPE_CHECKING:
-    
     from trio import CancelScope
 
     from stentor._mechanisms.recipients import Recipient
@@ -22,20 +21,25 @@ class Watcher(Protocol):
     @property
     def keeps_failed(self) -> bool:
         """Whether it stores what has failed for good, so that it is no dead letter."""
+        ...
 
     def select(self, selection: Selection) -> Selection:
         """Return to whom, of those it may go to now, the message shall go; or refuse by an exception."""
+        ...
 
     def accepted(self, delivery: Delivery) -> None:
         """Take note of a delivery that is now in its mailbox."""
+        ...
 
     def over(self, delivery: Delivery, error: Exception | None) -> None:
         """Take note that the handler has finished, or that it never will and why."""
+        ...
 
 
 WAITING: Final = 0
 RUNNING: Final = 1
 OVER: Final = 2
+BACKING_OFF: Final = 3
 
 
 @final

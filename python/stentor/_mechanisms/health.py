@@ -23,7 +23,7 @@ class Trouble(Enum):
     """
 
     BLOCKING = "blocking"
-    """Its handler kept everybody else from running for too long: it computes, or waits in a way that trio cannot see."""
+    """Its handler kept all others from running for too long: it computes, or waits in a way that trio cannot see."""
     STUCK = "stuck"
     """Its handler has been waiting for something for too long; nobody else is held up by it."""
     FULL = "full"
@@ -87,7 +87,8 @@ def _problems(recipient: Recipient, now: float, slow: float) -> Iterator[Problem
         for delivery in recipient.running:
             if now - delivery._started >= slow:
                 message = delivery.message
-                detail = f"its handler has waited for {now - delivery._started:.3g} s on message {message.id} ({message.topic!r})"
+                waited = f"{now - delivery._started:.3g} s"
+                detail = f"its handler has waited for {waited} on message {message.id} ({message.topic!r})"
                 yield Problem(agent=name, trouble=Trouble.STUCK, detail=detail)
     for subscription in recipient.subscriptions.values():
         if subscription.waiting >= subscription.options.capacity:

@@ -141,7 +141,19 @@ class Lane:
 class Quota:
     """How many deliveries may wait because of one subscription, and who waits for room."""
 
-    __slots__ = ("_newest", "_order", "_waiters", "capacity", "dropped", "lane", "options", "overflow", "total", "tracks", "waiting")
+    __slots__ = (
+        "_newest",
+        "_order",
+        "_waiters",
+        "capacity",
+        "dropped",
+        "lane",
+        "options",
+        "overflow",
+        "total",
+        "tracks",
+        "waiting",
+    )
 
     def __init__(self, lane: Lane, options: SubscriptionOptions) -> None:
         """Make a quota of which nothing is used."""

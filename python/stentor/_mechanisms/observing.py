@@ -80,4 +80,5 @@ class Middleware(Protocol):
 
     async def delivering(self, delivery: Delivery, call: Callable[[], Awaitable[object]]) -> object:
         """Call the handler by `await call()`, and return what it returned; of a batch, `delivery` is the first."""
+        del delivery
         return await call()

@@ -11,7 +11,7 @@ from stentor._mechanisms.mailbox import Lane, Quota
 from stentor._mechanisms.statistics import NO_LATENCY, AgentStatistics, Histogram
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from contextvars import Context
 
     from stentor._mechanisms.deliveries import Delivery
@@ -74,15 +74,15 @@ class Recipient:
         "wants_delivery",
     )
 
-    def __init__(  # noqa: PLR0913 - a record made in one place
+    def __init__(
         self,
         name: str,
         handler: Callable[..., object] | None,
+        *,
         context: Context,
         policy: HandlerPolicy,
         options: SubscriptionOptions,
         arrange: Callable[[Lane], None],
-        *,
         wants_delivery: bool,
         slots: int,
         is_feed: bool = False,
@@ -152,6 +152,11 @@ class Recipient:
     def counts(self, lane: Lane) -> bool:
         """Return whether what waits in `lane` keeps the bus from being settled, as long as nobody iterates over it."""
         return self.handler is not None and lane.mode.counts and not self.away
+
+    @property
+    def ordinary_lanes(self) -> Iterable[Lane]:
+        """Its lanes, without that of the backlog."""
+        return [lane for (_, backlog), lane in self._lanes.items() if not backlog]
 
     @property
     def waiting(self) -> int:

@@ -75,7 +75,7 @@ class Registry:
         return totals
 
     def latency(self) -> Histogram:
-        """Return the latencies of all there are and were, from the acceptance of a message to the end of its handler."""
+        """Return the latencies of all there are and were: from accepting a message to the end of its handler."""
         merged = Histogram()
         for latency in (self._latency_gone, *(recipient.latency for recipient in self)):
             if latency is not None:

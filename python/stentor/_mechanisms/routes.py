@@ -20,7 +20,12 @@ class Target:
     __slots__ = ("quota", "recipient", "subscriptions", "wildcard")
 
     def __init__(
-        self, recipient: Recipient, quota: Quota, subscriptions: tuple[Subscription, ...] = (), *, wildcard: bool = False
+        self,
+        recipient: Recipient,
+        quota: Quota,
+        subscriptions: tuple[Subscription, ...] = (),
+        *,
+        wildcard: bool = False,
     ) -> None:
         """Make the target; `wildcard` says whether the governing subscription is a wildcard pattern."""
         self.recipient = recipient
@@ -106,7 +111,8 @@ def _targets(subscriptions: Sequence[Subscription]) -> tuple[Target, ...]:
     for subscription in subscriptions:
         matched.setdefault(subscription._recipient, []).append(subscription)
     return tuple(
-        Target(recipient, subs[0]._quota, tuple(subs), wildcard=subs[0].is_wildcard) for recipient, subs in matched.items()
+        Target(recipient, subs[0]._quota, tuple(subs), wildcard=subs[0].is_wildcard)
+        for recipient, subs in matched.items()
     )
 
 

@@ -154,6 +154,42 @@ class AgentStatistics:
 
 @final
 @frozen(kw_only=True)
+class SubscriptionStatistics:
+    """What has come by one subscription: by that which governs a delivery, the first of its agent that matched."""
+
+    agent: str
+    """The agent or feed that is subscribed."""
+    pattern: str
+    """To what."""
+    capacity: int
+    """How many messages may wait because of it."""
+    accepted: int
+    """Messages that were put into the mailbox because of it."""
+    dropped: int
+    """Messages that its overflow policy dropped."""
+    waiting: int
+    """Messages that wait because of it now."""
+
+
+@final
+@frozen(kw_only=True)
+class PatternStatistics:
+    """What has come by all open subscriptions to one pattern."""
+
+    pattern: str
+    """The pattern."""
+    subscriptions: int
+    """How many subscribe to it now."""
+    accepted: int
+    """Messages that were put into their mailboxes because of it."""
+    dropped: int
+    """Messages that their overflow policies dropped."""
+    waiting: int
+    """Messages that wait because of it now."""
+
+
+@final
+@frozen(kw_only=True)
 class BusStatistics:
     """What a bus has done since it was opened.
 

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Final, final
 
 from stentor._mechanisms.matching import MatchTable
 from stentor._mechanisms.routes import Route
+from stentor._mechanisms.statistics import SubscriptionStatistics
 from stentor._values.patterns import Pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from stentor._mechanisms.mailbox import Quota
-    from stentor._mechanisms.recipients import Recipient
     from stentor._mechanisms.matching import MatchStatistics
+    from stentor._mechanisms.recipients import Recipient
     from stentor._values.dialects import DialectLike
     from stentor._values.modes import Mode
     from stentor._values.options import DeliveryMode, SubscriptionOptions
@@ -97,6 +98,18 @@ class Subscription:
             dialect = "mailbox" if self._table is None else self._table.dialect
             self._wildcard = not Pattern(self.pattern, dialect).is_exact
         return self._wildcard
+
+    def statistics(self) -> SubscriptionStatistics:
+        """Return what has come by it: what was delivered because it governed the delivery."""
+        quota = self._quota
+        return SubscriptionStatistics(
+            agent=self.agent,
+            pattern=self.pattern,
+            capacity=quota.capacity,
+            accepted=quota.total,
+            dropped=quota.dropped,
+            waiting=quota.waiting,
+        )
 
     def close(self) -> None:
         """End it: nothing published from now on comes by it; what was accepted stays. A second close does nothing."""

@@ -59,9 +59,11 @@ class Mode(Protocol):
     @property
     def counts(self) -> bool:
         """Whether what waits keeps the bus from being settled."""
+        ...
 
     def attach(self, wake: Callable[[], None]) -> None:
         """Take note of a line of waiting messages: `wake()` makes the bus ask `due` of it again."""
+        ...
 
     def due(self, waiting: int, since: float, now: float) -> float:
         """Return when the recipient should be called; infinity for never by time alone.
@@ -71,9 +73,11 @@ class Mode(Protocol):
             since: When the first of them began to wait.
             now: The time, in seconds on trio's clock. Any answer up to it means at once.
         """
+        ...
 
     def size(self, waiting: int) -> int | None:
         """Return with how many of the `waiting` messages it is called, as a list; None for one, not in a list."""
+        ...
 
 
 @final

@@ -9,8 +9,8 @@ from attrs import field, frozen
 
 from stentor._values import checks
 from stentor._values.filters import MessageFilter, as_filter
-from stentor._values.policies import HandlerKeywords
 from stentor._values.modes import Batch, Mode, Polling, Realtime
+from stentor._values.policies import HandlerKeywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable

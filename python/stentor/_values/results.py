@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, final
 from attrs import field, frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from stentor._values.messages import Message
 
@@ -33,6 +33,21 @@ class Receipt:
     """The message as the bus stamped it."""
     recipients: tuple[str, ...]
     """The agents and feeds that have it, in order of subscription."""
+    _confirm: Callable[[], Awaitable[BroadcastResult]] | None = field(
+        default=None, alias="confirm", eq=False, repr=False
+    )
+
+    async def confirmed(self) -> BroadcastResult:
+        """Wait until every handler has finished or failed, and return what became of the message.
+
+        Raises:
+            RuntimeError: The message was not published with `confirm=True`.
+            DeadlockError: A handler would wait for an agent that waits for it.
+        """
+        if self._confirm is None:
+            msg = "only what is published with confirm=True can be confirmed"
+            raise RuntimeError(msg)
+        return await self._confirm()
 
     @property
     def message_id(self) -> str:
