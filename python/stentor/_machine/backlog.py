@@ -64,9 +64,12 @@ class Backlog:
 
     def bring_back(self, recipient: Recipient) -> None:
         """Let `recipient` be called again: first with its backlog, then with what has waited in its mailbox."""
-        if not recipient.away or recipient.returning:
+        if not recipient.away:
             return
+        on_its_way = recipient.returning
         self._attendance.begin_return(recipient)
+        if on_its_way:
+            return  # it left while it got its backlog, which goes on now
         if recipient.name in self.names:
             self._ledger.busy += 1
             self._nursery.start_soon(self._serve, recipient, name=f"stentor backlog of {recipient.name}")
@@ -79,16 +82,18 @@ class Backlog:
             if recipient.handler is not None and not isinstance(options.behaviour(), Polling):
                 kept = evolve(options, capacity=PAGE, overflow=Overflow.BLOCK)  # what is stored is never dropped
                 quota = Quota(recipient.lane(options.behaviour(), backlog=True), kept)
-                while stored := await self._store.read(recipient.name, limit=PAGE):
-                    await self._serve_page(recipient, quota, stored)
+                closed = False
+                while not closed and (stored := await self._store.read(recipient.name, limit=PAGE)):
+                    closed = await self._serve_page(recipient, quota, stored)
         except StoreError:
             logger.exception("the backlog of agent %r could not be read to its end", recipient.name)
         finally:
             self._attendance.end_return(recipient)
             self._ledger.less_busy(1)
 
-    async def _serve_page(self, recipient: Recipient, quota: Quota, stored: Sequence[StoredMessage]) -> None:
-        page = _Page()
+    async def _serve_page(self, recipient: Recipient, quota: Quota, stored: Sequence[StoredMessage]) -> bool:
+        """Let the agent handle a page, and return whether it was closed before it had."""
+        page = _Page(self._ledger)
         target = Target(recipient, quota)
         for each in stored:
             delivery = Delivery(each.message, target, page)
@@ -104,6 +109,7 @@ class Backlog:
                 await self._store.fail(recipient.name, number, failure=repr(error), attempts=attempts)
         if page.abandoned:
             await self._store.release(recipient.name)
+        return page.abandoned
 
     async def poll(self, recipient: Recipient, limit: int) -> list[Message]:
         """Read what is stored for `recipient`, the failed included; acknowledged at once if it polls so."""
@@ -149,7 +155,9 @@ class _Page:
 
     keeps_failed = True
 
-    def __init__(self) -> None:
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._parked = False
         self.numbers: dict[Delivery, int] = {}
         self.abandoned = False
         """Whether the agent was closed before it had handled them all."""
@@ -165,12 +173,23 @@ class _Page:
 
     def over(self, delivery: Delivery, error: Exception | None) -> None:
         self._over.append((delivery, error))
+        self._go_on()
         self._lot.unpark_all()
 
     async def progress(self) -> None:
-        """Wait until at least one more is over."""
+        """Wait until at least one more is over; meanwhile they, and not the page, keep the bus from being settled."""
         if not self._over:
-            await self._lot.park()
+            self._parked = True
+            self._ledger.less_busy(1)
+            try:
+                await self._lot.park()
+            finally:
+                self._go_on()
+
+    def _go_on(self) -> None:
+        if self._parked:
+            self._parked = False
+            self._ledger.busy += 1
 
     def collect(self) -> tuple[list[int], list[tuple[int, Exception, int]]]:
         """Return the numbers of those that were handled, and of those that failed with their errors and attempts."""
