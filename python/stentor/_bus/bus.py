@@ -11,6 +11,7 @@ import trio
 from stentor._bus.agent import Agent, Feed
 from stentor._bus.receiving import Receiving
 from stentor._bus.sending import Sending
+from stentor._mechanisms.deliveries import Delivery
 from stentor._mechanisms.handlers import check_handler
 from stentor._mechanisms.health import examine
 from stentor._mechanisms.recipients import Recipient
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from stentor._mechanisms.dead_letters import DeadLetter, DeadLetterBox
-    from stentor._mechanisms.deliveries import Delivery
     from stentor._mechanisms.handlers import Handler
     from stentor._mechanisms.health import Health
     from stentor._mechanisms.permissions import Permissions
@@ -113,7 +113,7 @@ class Bus(Sending):
         async def delivering(message: Any, delivery: Any) -> object:
             call: Callable[[], Awaitable[object]]
             call = partial(handler, message, delivery) if arity > 1 else partial(handler, message)
-            lead: Delivery = delivery[0] if isinstance(delivery, list) else delivery
+            lead: Delivery = delivery if isinstance(delivery, Delivery) else delivery[0]
             for middleware in reversed(self._parts.settings.middleware):
                 call = partial(middleware.delivering, lead, call)
             return await call()
