@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 PAIRS = 2000
-EXAMPLES = 200
+EXAMPLES = 150
 
 
 def _any_segment(expression: str, separator: str = ".") -> Callable[[str, str], bool]:

@@ -13,7 +13,7 @@ from stentor.testing import strategies
 from tests.judging import pattern_flaw_of, topic_flaw_of
 from tests.oracles import DIALECTS, Flaw, Reason, Rules, matches, pattern_flaw, topic_flaw
 
-EXAMPLES = settings(max_examples=250)
+EXAMPLES = settings(max_examples=150)
 LETTERS = {"mailbox": "a*.[]-!^?", "mqtt": "a+#/$\x01", "nats": "a*>. ", "amqp": "a*#.", "redis": "a*[]\\^-"}
 LONGEST = {"mailbox": 4, "mqtt": 5, "nats": 5, "amqp": 5, "redis": 4}
 PLAIN = Rules(":", "+", "...", 4096)

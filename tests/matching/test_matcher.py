@@ -123,7 +123,7 @@ class _MatcherMachine(RuleBasedStateMachine):
 
 def _structure(matcher: stentor.Matcher[Any]) -> list[int]:
     told = matcher.statistics()
-    return [told.subscriptions, told.patterns, told.nodes, told.shapes, told.symbols]
+    return [told.subscriptions, told.patterns, told.nodes, told.shapes, told.symbols, told.prefixes]
 
 
 COLONS = stentor.Grammar(":", single="+", multi="...", empty_segments=True, hidden_prefix="$", max_multi=3)
@@ -193,3 +193,35 @@ def test_100_000_cases_of_operations_and_a_topic_agree_with_the_oracle() -> None
     cases, matched = sum(played.cases for played in rounds), sum(played.matched for played in rounds)
     assert cases >= LEAST_CASES
     assert 0.3 <= matched / cases <= 0.9
+
+
+MANY = 1200
+MOST_SHAPES = 64
+"""Patterns of further shapes go to the trie."""
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_many_patterns_at_once_agree_with_the_oracle(dialect: str) -> None:
+    rng = random.Random(1909)
+    pairs = [generators.random_pair(rng, dialect) for _ in range(MANY)]
+    topics = [topic for _, topic in pairs[:30]]
+    matcher = new_matcher(dialect, 0)
+    live = {value: (matcher.add(pattern, value), pattern) for value, (pattern, _) in enumerate(pairs)}
+    for remaining in (MANY, MANY // 2, 20, 0):
+        for value in rng.sample(sorted(live), len(live) - remaining):
+            matcher.remove(live.pop(value)[0])
+        for topic in topics:
+            found = [value for value, (_, pattern) in live.items() if _is_match(pattern, topic, dialect)]
+            assert list(matcher.match(topic)) == found
+    assert _structure(matcher) == _structure(new_matcher(dialect, 0))
+
+
+def test_many_patterns_use_every_structure_and_all_the_shapes_that_are_kept() -> None:
+    rng = random.Random(1909)
+    matcher = new_matcher("mailbox", 0)
+    pairs = [generators.random_pair(rng) for _ in range(MANY)]
+    for value, (pattern, _) in enumerate(pairs):
+        matcher.add(pattern, value)
+    structures = {explanation.structure for _, topic in pairs[:200] for explanation in matcher.explain(topic)}
+    assert structures == {"exact", "shape", "trie"}
+    assert matcher.statistics().shapes == MOST_SHAPES
