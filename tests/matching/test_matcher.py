@@ -138,7 +138,7 @@ def test_a_matcher_answers_as_its_model(dialect: str | stentor.Grammar, rules: s
     run_state_machine_as_test(machine, settings=settings(max_examples=40, stateful_step_count=40))
 
 
-ROUNDS, CASES, SIZE = 80, 260, 40
+ROUNDS, CASES, SIZE = 80, 260, 24
 LEAST_CASES = 100_000
 
 
