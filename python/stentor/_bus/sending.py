@@ -16,13 +16,13 @@ from stentor._values.messages import AddressingMode, Message
 from stentor._values.results import BroadcastResult, Receipt, Replies
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
 
     from stentor._bus.parts import Parts
     from stentor._bus.receiving import Receiving
     from stentor._machine.outcomes import Outcomes
     from stentor._machine.stamping import MessageOptions
-    from stentor._mechanisms.routes import Target
+    from stentor._mechanisms.routes import Selection
     from stentor._values.results import RouteResult
 
 
@@ -70,17 +70,17 @@ class Sending:
         """
         message = self._stamp(topic, payload, options)
         outcomes = self._parts.publishing.watch() if confirm else None
-        targets = await self._parts.publishing.publish(message, outcomes)
+        selection = await self._parts.publishing.publish(message, outcomes)
         if retain:
             self._parts.retained.put(message, message.timestamp)
         return _receipt(
-            message, targets, None if outcomes is None else partial(self._confirm, message, targets, outcomes)
+            message, selection, None if outcomes is None else partial(self._confirm, message, selection, outcomes)
         )
 
-    async def _confirm(self, message: Message, targets: Sequence[Target], outcomes: Outcomes) -> BroadcastResult:
+    async def _confirm(self, message: Message, selection: Selection, outcomes: Outcomes) -> BroadcastResult:
         with self._parts.waits.waiting_for(outcomes.awaited):
             await outcomes.wait()
-        return self._broadcast_result(message, targets, outcomes)
+        return self._broadcast_result(message, selection, outcomes)
 
     def publish_nowait(
         self, topic: str, payload: object = None, *, retain: bool = False, **options: Unpack[MessageOptions]
@@ -102,10 +102,10 @@ class Sending:
             trio.ClosedResourceError: The bus is closed.
         """
         message = self._stamp(topic, payload, options)
-        targets = self._parts.publishing.publish_nowait(message)
+        selection = self._parts.publishing.publish_nowait(message)
         if retain:
             self._parts.retained.put(message, message.timestamp)
-        return _receipt(message, targets)
+        return _receipt(message, selection)
 
     async def publish_and_wait(
         self, topic: str, payload: object = None, *, timeout: float | None = None, **options: Unpack[MessageOptions]
@@ -130,8 +130,8 @@ class Sending:
         if timeout is not None:
             checks.seconds("timeout", timeout, infinite=True)
         message = self._stamp(topic, payload, options)
-        targets, outcomes = await self._parts.publishing.publish_and_wait(message, timeout)
-        return self._broadcast_result(message, targets, outcomes)
+        selection, outcomes = await self._parts.publishing.publish_and_wait(message, timeout)
+        return self._broadcast_result(message, selection, outcomes)
 
     async def send(self, name: str, payload: object = None, **options: Unpack[MessageOptions]) -> Receipt:
         """Send to one agent by its name, observed by whoever's pattern matches that name.
@@ -299,13 +299,14 @@ class Sending:
     def _admit_message(self, message: Message) -> Message:
         for middleware in self._parts.settings.middleware:
             message = middleware.publishing(message)
-        if message.addressing is not AddressingMode.BROADCAST and message.topic.startswith(RESERVED):
+        permissions = self._parts.permissions
+        if message.addressing is AddressingMode.BROADCAST:
+            permissions.check_broadcast(message.sender, self._parts.registry.names())
+        elif message.topic.startswith(RESERVED):
             msg = f"topic must not begin with {RESERVED!r}, which is reserved, but is {message.topic!r}"
             raise ValueError(msg)
-        if message.addressing is AddressingMode.BROADCAST:
-            self._parts.permissions.check_broadcast(message.sender, self._parts.registry.names())
-        else:
-            self._parts.permissions.check_publish(message.sender, message.topic)
+        elif permissions.active:
+            permissions.check_publish(message.sender, message.topic)
         return message
 
     async def _send_again(self, message: Message, name: str) -> Receipt:
@@ -315,12 +316,12 @@ class Sending:
             raise UnknownAgentError(name)
         return _receipt(message, await self._parts.publishing.publish(message, Resubmission(recipient)))
 
-    def _broadcast_result(self, message: Message, targets: Sequence[Target], outcomes: Outcomes) -> BroadcastResult:
+    def _broadcast_result(self, message: Message, selection: Selection, outcomes: Outcomes) -> BroadcastResult:
         return BroadcastResult(
             message_id=message.id,
             target=message.topic,
             subscribers_reached=outcomes.reached,
-            pattern_matches=sum(target.wildcard for target in targets),
+            pattern_matches=selection.wildcards,
             delivery_failures=len(outcomes.errors),
             latency_ms=(self._parts.clock() - message.timestamp) * 1000.0,
             errors=tuple(outcomes.errors),
@@ -356,6 +357,6 @@ class Sending:
 
 
 def _receipt(
-    message: Message, targets: Sequence[Target], confirm: Callable[[], Awaitable[BroadcastResult]] | None = None
+    message: Message, selection: Selection, confirm: Callable[[], Awaitable[BroadcastResult]] | None = None
 ) -> Receipt:
-    return Receipt(message=message, recipients=tuple(target.recipient.name for target in targets), confirm=confirm)
+    return Receipt(message=message, recipients=selection.names, confirm=confirm)

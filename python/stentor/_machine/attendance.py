@@ -38,18 +38,22 @@ class Attendance:
         if recipient.away:
             return
         recipient.away = True
-        recipient.slots, recipient.slots_away = 0, recipient.slots
+        if recipient.handler is not None:
+            recipient.slots, recipient.slots_away = 0, recipient.slots
+        self._readiness.forget(recipient)
         for lane in recipient.lanes:
             self._ledger.count(lane, counted=False)
         for delivery in reversed(recipient.unacknowledged.values()):
             delivery.redelivered = True
             _put_back(delivery)
         recipient.unacknowledged.clear()
-        for lead in reversed(list(recipient.backing_off)):
+        for lead in reversed(recipient.to_be_tried_again):
+            deliveries = members(lead)
+            begun = lead._state == RUNNING
             self._dispatcher.pull_out(lead)
-            deliveries, lead._batch = members(lead), None
+            lead._batch = None
             for delivery in reversed(deliveries):
-                delivery.attempt += 1
+                delivery.attempt += not begun
                 _put_back(delivery)
 
     def begin_return(self, recipient: Recipient) -> None:
@@ -57,24 +61,26 @@ class Attendance:
         recipient.away = recipient.quarantined = False
         recipient.returning = True
         recipient.failures_in_a_row = 0
-        recipient.slots, recipient.slots_away = recipient.slots_away, 0
+        if recipient.handler is not None:
+            recipient.slots, recipient.slots_away = recipient.slots_away, 0
         for lane in recipient.lanes:
             self._ledger.count(lane, counted=recipient.counts(lane))
         for lane in recipient.ordinary_lanes:
-            lane.scheduled = True
+            lane.held = lane.scheduled = True
         self._readiness.arrange_all(recipient)
 
     def end_return(self, recipient: Recipient) -> None:
         """Let everything else follow the backlog."""
         recipient.returning = False
-        for lane in recipient.lanes:
-            lane.scheduled = False
+        for lane in recipient.ordinary_lanes:
+            lane.held = False
+            lane.scheduled = bool(lane.again)
         self._readiness.arrange_all(recipient)
 
     def close(self, recipient: Recipient) -> None:
         """Abandon all that waits for `recipient`, or that it polled and did not acknowledge; nothing comes any more."""
         waiting = [delivery for lane in recipient.lanes for delivery in lane]
-        for lead in [*recipient.backing_off, *waiting]:
+        for lead in [*recipient.to_be_tried_again, *waiting]:
             self._dispatcher.pull_out(lead)
             for delivery in members(lead):
                 self._ledger.abandoned(delivery, running=False)
@@ -132,5 +138,5 @@ def _put_back(delivery: Delivery) -> None:
     delivery._state = WAITING
     quota = delivery._target.quota
     quota.waiting += 1
-    quota.enter(delivery)
+    quota.enter(delivery, first=True)
     quota.lane.put(delivery, first=True)

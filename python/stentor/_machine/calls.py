@@ -12,11 +12,11 @@ from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from stentor._machine.coroutines import as_coroutine
-from stentor._mechanisms.deliveries import BACKING_OFF, RUNNING, WAITING, Delivery, members, recipient_of
+from stentor._mechanisms.deliveries import BACKING_OFF, RUNNING, WAITING, Delivery, members
 from stentor._values.policies import OnError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
     from contextvars import Context, ContextVar
     from random import Random
 
@@ -121,15 +121,26 @@ class Calls:
                 self._ledger.handled(delivery, recipient, now)
 
     def fail(self, lead: Delivery, error: Exception, *, retry: bool = True) -> None:
-        """Write down that the handler has failed: it is tried again, or it has failed for good."""
+        """Write down that the handler has failed: what it was called with is tried again, or has failed for good."""
         recipient = lead._target.recipient
-        policy = recipient.policy
-        if retry and policy.retry is not None and policy.retry.again(error, lead.attempt):
-            self._back_off(lead, recipient, policy.retry.delay(lead.attempt, self._random))
-            return
-        self._stop(lead, recipient)
-        recipient.failures_in_a_row += 1
+        policy = recipient.policy.retry if retry else None
+        later: list[Delivery] = []
+        ended: list[Delivery] = []
         for delivery in members(lead):
+            (later if policy is not None and policy.again(error, delivery.attempt) else ended).append(delivery)
+            del recipient.running[delivery]
+        self._ledger.less_busy(len(ended))
+        if later:
+            self._back_off(later, recipient, batch=lead._batch is not None)
+        if not later or not recipient.keeps_place:
+            self._give_slot_back(recipient)
+        if ended:
+            self._fail_for_good(ended, recipient, error)
+
+    def _fail_for_good(self, deliveries: Sequence[Delivery], recipient: Recipient, error: Exception) -> None:
+        policy = recipient.policy
+        recipient.failures_in_a_row += 1
+        for delivery in deliveries:
             self._ledger.dead(delivery, error, self.now)
         if policy.on_error is OnError.RAISE:
             self.on_raise(error)
@@ -168,51 +179,88 @@ class Calls:
 
     # -- another attempt --------------------------------------------------------------------------------------------
 
-    def _back_off(self, lead: Delivery, recipient: Recipient, delay: float) -> None:
-        for delivery in members(lead):
-            del recipient.running[delivery]
+    def _back_off(self, deliveries: Sequence[Delivery], recipient: Recipient, *, batch: bool) -> None:
+        """Let what was called wait for its next attempt: together in its place, or each by itself out of it."""
+        recipient.retries += len(deliveries)
+        lead = deliveries[0]
+        lead._batch = tuple(deliveries) if batch and recipient.keeps_place else None
+        for delivery in deliveries:
             delivery._state = BACKING_OFF
-            if not recipient.keeps_place:
-                delivery._target.quota.waiting += 1
-        recipient.retries += 1
-        again = partial(self._try_again, lead, recipient)
-        recipient.backing_off[lead] = self._timers.at(self.clock() + delay, again)
-        if not recipient.keeps_place:
-            self._give_slot_back(recipient)
+        if recipient.keeps_place:
+            self._set_timer(lead, recipient, self._try_again)
+            return
+        for delivery in deliveries:
+            quota = delivery._target.quota
+            if quota.outdates(delivery):
+                quota.dropped += 1
+                self._ledger.less_busy(1)
+                self._ledger.dropped(delivery)
+            else:
+                quota.waiting += 1
+                quota.enter(delivery)
+                self._set_timer(delivery, recipient, self._rejoin)
+
+    def _set_timer(self, lead: Delivery, recipient: Recipient, action: Callable[[Delivery, Recipient], None]) -> None:
+        policy = recipient.policy.retry
+        delay = 0.0 if policy is None else policy.delay(lead.attempt, self._random)
+        recipient.backing_off[lead] = self._timers.at(self.clock() + delay, partial(action, lead, recipient))
 
     def _try_again(self, lead: Delivery, recipient: Recipient) -> None:
+        """Let a call that has kept its place and its slot begin once more."""
         del recipient.backing_off[lead]
-        lane = lead._target.quota.lane
         for delivery in members(lead):
             delivery.attempt += 1
-        if recipient.keeps_place:
-            for delivery in members(lead):
-                delivery._state = RUNNING
-                recipient.running[delivery] = None
-            lane.again.append(lead)
-            if not lane.scheduled:
-                self._readiness.line_up(lane)
-            return
-        deliveries = members(lead)
-        lead._batch = None
-        for delivery in deliveries:
-            delivery._state = WAITING
-            delivery._target.quota.enter(delivery)
-            lane.put(delivery)
-        if not lane.counted:
-            self._ledger.less_busy(len(deliveries))
+            delivery._state = RUNNING
+            recipient.running[delivery] = None
+        lane = lead._target.quota.lane
+        lane.again.append(lead)
+        if lane.held or not lane.scheduled:
+            self._readiness.line_up(lane)
+
+    def _rejoin(self, delivery: Delivery, recipient: Recipient) -> None:
+        """Put a delivery, which has kept its room, at the end of its lane."""
+        del recipient.backing_off[delivery]
+        delivery.attempt += 1
+        delivery._state = WAITING
+        delivery._arrived = self.clock()
+        lane = delivery._target.quota.lane
+        lane.put(delivery)
+        self._ledger.less_busy(int(not lane.counted))
         self._readiness.arrange(lane)
 
-    def give_up_attempts(self, lead: Delivery, timer: int) -> None:
-        """Let there be no other attempt of a call that backs off."""
-        self._timers.cancel(timer)
-        recipient = recipient_of(lead)
+    def alive(self, lead: Delivery) -> Delivery | None:
+        """Return what leads the call of `lead` without what has expired by now; None if nothing is left of it."""
+        now = self.clock()
+        recipient = lead._target.recipient
+        deliveries = members(lead)
+        alive = tuple(delivery for delivery in deliveries if delivery.message.expires_at > now)
+        for delivery in deliveries:
+            if delivery not in alive:
+                del recipient.running[delivery]
+                self._ledger.expired(delivery)
+        self._ledger.less_busy(len(deliveries) - len(alive))
+        if not alive:
+            self._give_slot_back(recipient)
+            return None
+        alive[0]._batch = None if lead._batch is None else alive
+        return alive[0]
+
+    def call_off(self, lead: Delivery) -> None:
+        """Let there be no other attempt of a call that waits for it, or that is about to have it."""
+        recipient = lead._target.recipient
+        deliveries = members(lead)
+        timer = recipient.backing_off.pop(lead, None)
+        if timer is None:
+            lead._target.quota.lane.again.remove(lead)
+            for delivery in deliveries:
+                del recipient.running[delivery]
+        else:
+            self._timers.cancel(timer)
         if recipient.keeps_place:
             self._give_slot_back(recipient)
         else:
-            for delivery in members(lead):
-                delivery._target.quota.leaves(delivery)
-        self._ledger.less_busy(len(members(lead)))
+            lead._target.quota.leaves(lead)
+        self._ledger.less_busy(len(deliveries))
 
 
 def _first_step(

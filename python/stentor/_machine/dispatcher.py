@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, final
 
-from stentor._mechanisms.deliveries import OVER, RUNNING, Delivery, members, recipient_of
+from stentor._mechanisms.deliveries import OVER, RUNNING, WAITING, Delivery, members
 from stentor._values.errors import MailboxFullError
 from stentor._values.options import Overflow
 
@@ -98,7 +98,7 @@ class Dispatcher:
     def _make_room(self, quota: Quota, delivery: Delivery) -> bool:
         displaced = quota.displaced(delivery.message.topic)
         if displaced is not None:
-            self._leave_lane(displaced)
+            self.pull_out(displaced)
             quota.dropped += 1
             self._ledger.dropped(displaced)
         elif quota.waiting >= quota.capacity and quota.overflow is Overflow.DROP_NEWEST:
@@ -134,10 +134,11 @@ class Dispatcher:
         return self._calls.begin(handler, lead, recipient)
 
     def _again(self, lane: Lane) -> Delivery | None:
-        """Return what is to be called once more, unless it was withdrawn in the meantime."""
+        """Return what is to be called once more, unless it was withdrawn or has expired in the meantime."""
+        lane.scheduled = lane.held
         lead = lane.again.popleft()
         if lead._cause is None:
-            return lead
+            return self._calls.alive(lead)
         self._calls.fail(lead, lead._cause, retry=False)
         return None
 
@@ -176,12 +177,11 @@ class Dispatcher:
         return None
 
     def pull_out(self, lead: Delivery) -> None:
-        """Take a waiting delivery out of its lane, or the call that it leads out of its back-off."""
-        timer = recipient_of(lead).backing_off.pop(lead, None)
-        if timer is None:
+        """Take a waiting delivery out of its lane, or the call that it leads out of what is to be tried again."""
+        if lead._state == WAITING:
             self._leave_lane(lead)
         else:
-            self._calls.give_up_attempts(lead, timer)
+            self._calls.call_off(lead)
 
     def _leave_lane(self, delivery: Delivery) -> None:
         quota = delivery._target.quota

@@ -49,7 +49,7 @@ class Outcomes:
         """
         if self._without:
             targets = [target for target in selection.targets if target.recipient not in self._without]
-            selection = selection._replace(targets=targets)
+            selection = selection.only(targets)
         self._expected = tuple(target.recipient for target in selection.targets if target.is_called)
         self._check()
         return selection

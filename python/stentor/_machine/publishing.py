@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, final
 import trio
 
 from stentor._machine.outcomes import Outcomes
+from stentor._mechanisms.routes import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from stentor._mechanisms.mailbox import Quota
     from stentor._mechanisms.observing import Observer
     from stentor._mechanisms.recipients import Recipient
-    from stentor._mechanisms.routes import Selection, Target
     from stentor._values.messages import Message
 
 PUBLISH_BUDGET: Final = 1000
@@ -61,7 +61,7 @@ class Publishing:
         self.wildcards = 0
         """How many of their recipients were reached through a wildcard."""
 
-    def publish_nowait(self, message: Message, watcher: Watcher | None = None) -> Sequence[Target]:
+    def publish_nowait(self, message: Message, watcher: Watcher | None = None) -> Selection:
         """Accept `message` for all of its recipients, or for none, and return them.
 
         Raises:
@@ -74,7 +74,7 @@ class Publishing:
             raise trio.WouldBlock
         return self._accept(message, selection, watcher)
 
-    async def publish(self, message: Message, watcher: Watcher | None = None) -> Sequence[Target]:
+    async def publish(self, message: Message, watcher: Watcher | None = None) -> Selection:
         """Accept `message` for all of its recipients, as soon as there is room for it everywhere, and return them.
 
         It is accepted for everybody or, when it is cancelled, for nobody.
@@ -107,7 +107,7 @@ class Publishing:
         *,
         without: Collection[Recipient] = (),
         keeps_failed: bool = False,
-    ) -> tuple[Sequence[Target], Outcomes]:
+    ) -> tuple[Selection, Outcomes]:
         """Publish `message`, and wait until each of its deliveries is over or `timeout` seconds have passed.
 
         Args:
@@ -124,13 +124,13 @@ class Publishing:
         """
         outcomes = self.watch(without, keeps_failed=keeps_failed)
         deadline = inf if timeout is None else trio.current_time() + timeout
-        targets: Sequence[Target] = ()
+        selection = Selection(())
         with self._waits.waiting_for(outcomes.awaited):
             with trio.move_on_at(deadline):
-                targets = await self.publish(message, outcomes)
+                selection = await self.publish(message, outcomes)
                 await outcomes.wait()
             await outcomes.give_up(TimeoutError(f"not handled within {timeout} s"))
-        return targets, outcomes
+        return selection, outcomes
 
     def watch(self, without: Collection[Recipient] = (), *, keeps_failed: bool = False) -> Outcomes:
         """Return what is to be told the outcomes of one message."""
@@ -140,7 +140,7 @@ class Publishing:
         """Accept `message` where there is room for it, and drop it elsewhere."""
         selection = self._addressing.select(message)
         with_room = [target for target in selection.targets if target.quota.waiting < target.quota.capacity]
-        self._accept(message, selection._replace(targets=with_room), None)
+        self._accept(message, selection.only(with_room), None)
 
     def close(self) -> None:
         """Accept nothing any more, from those who wait neither."""
@@ -155,15 +155,15 @@ class Publishing:
         selection = self._addressing.select(message)
         return selection if watcher is None else watcher.select(selection)
 
-    def _accept(self, message: Message, selection: Selection, watcher: Watcher | None) -> Sequence[Target]:
+    def _accept(self, message: Message, selection: Selection, watcher: Watcher | None) -> Selection:
         self._dispatcher.accept(message, selection, watcher)
         self.published += 1
         self.wildcards += selection.wildcards
         for observer in self._observers:
             observer.accepted(message, len(selection.targets))
-        return selection.targets
+        return selection
 
-    async def _wait_and_publish(self, message: Message, watcher: Watcher | None) -> Sequence[Target]:
+    async def _wait_and_publish(self, message: Message, watcher: Watcher | None) -> Selection:
         place = _Place(next(self._ages), in_handler=self._waits.current_handler is not None)
         line = _Line() if message.sender is None else self._lines.setdefault(message.sender, _Line())
         line.places.append(place)

@@ -46,6 +46,13 @@ class Readiness:
         self.queue.append(lane)
         self.on_ready()
 
+    def forget(self, recipient: Recipient) -> None:
+        """Take the lanes of `recipient` out of the queue."""
+        for lane in recipient.lanes:
+            if lane in self.queue:
+                self.queue.remove(lane)
+            lane.scheduled = lane.held
+
     def is_due(self, lane: Lane) -> bool:
         """Say whether the recipient should be called now; if it is later, by time alone, set a timer for that."""
         first = None if lane.realtime else lane.first()

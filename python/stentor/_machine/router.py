@@ -64,7 +64,7 @@ class Router:
         present, outcomes = await self._publishing.publish_and_wait(
             message, timeout, without=skipped, keeps_failed=True
         )
-        fates.update((target.recipient.name, Routed.DELIVERED) for target in present)
+        fates.update(dict.fromkeys(present.names, Routed.DELIVERED))
         for agent, error in outcomes.errors:
             errors[agent] = error
             fates[agent] = await self._fate_of_failed(agent, message, error)

@@ -71,9 +71,12 @@ class Stamper:
             ValueError: An argument is out of its range, or beyond a limit; the text names it and the rule.
         """
         checks.instance("topic", topic, str)
-        for name, text in (("sender", sender), ("content_type", content_type), ("in_reply_to", in_reply_to)):
-            if text is not None:
-                checks.instance(name, text, str)
+        if sender is not None:
+            checks.instance("sender", sender, str)
+        if content_type is not None:
+            checks.instance("content_type", content_type, str)
+        if in_reply_to is not None:
+            checks.instance("in_reply_to", in_reply_to, str)
         if headers is not NO_HEADERS:
             headers = _headers(headers)
         if content_type is not None or headers or self._limited:

@@ -8,7 +8,7 @@ waiting, and publishers that find it used up queue at it, or push something out,
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections import deque
+from collections import OrderedDict, deque
 from math import inf
 from typing import TYPE_CHECKING, Final, final
 
@@ -45,6 +45,7 @@ class Lane:
         "alarm",
         "alarm_at",
         "counted",
+        "held",
         "mode",
         "peak",
         "realtime",
@@ -62,7 +63,9 @@ class Lane:
         self.counted = False
         """Whether what waits here keeps the bus from being settled."""
         self.scheduled = False
-        """Whether it stands in the ready queue."""
+        """Whether it stands in the ready queue, or is held."""
+        self.held = False
+        """Whether what waits here lets the backlog go first."""
         self.alarm = 0
         """The timer that will look whether it is due, and when it goes off."""
         self.alarm_at = inf
@@ -166,42 +169,45 @@ class Quota:
         """How many deliveries it let in."""
         self.dropped = 0
         self._waiters: list[tuple[int, Callable[[], None]]] = []
-        self._order: deque[Delivery] | None = None
+        self._order: OrderedDict[Delivery, None] | None = None
         self._newest: dict[str, Delivery] | None = None
         self.tracks: bool = self.overflow in (Overflow.DROP_OLDEST, Overflow.LATEST)
         """Whether each arrival must be entered, because a later one may push it out."""
         if self.tracks:
-            self._order = deque()
+            self._order = OrderedDict()
         if self.overflow is Overflow.LATEST:
             self._newest = {}
 
-    def enter(self, delivery: Delivery) -> None:
-        """Remember the order of arrival, for a policy that pushes out."""
+    def enter(self, delivery: Delivery, *, first: bool = False) -> None:
+        """Remember when a delivery began to wait, for a policy that pushes out; `first` puts it before all others."""
         if self._order is None:
             return
-        if len(self._order) > 2 * self.capacity + _SLACK:
-            self._order = deque(d for d in self._order if d._state == WAITING)
-        self._order.append(delivery)
+        self._order[delivery] = None
+        if first:
+            self._order.move_to_end(delivery, last=False)
         if self._newest is not None:
-            self._newest[delivery.message.topic] = delivery
+            topic = delivery.message.topic
+            self._newest[topic] = self._newest.get(topic, delivery) if first else delivery
 
     def displaced(self, topic: str) -> Delivery | None:
         """Return the waiting delivery that a new message on `topic` pushes out, if it does."""
-        if self._newest is not None:
-            earlier = self._newest.get(topic)
-            if earlier is not None and earlier._state == WAITING:
-                return earlier
-        if self._order is None or self.waiting < self.capacity:
+        if self._order is None:
             return None
-        while self._order[0]._state != WAITING:
-            self._order.popleft()
-        return self._order[0]
+        if self._newest is not None and topic in self._newest:
+            return self._newest[topic]
+        return None if self.waiting < self.capacity else next(iter(self._order))
+
+    def outdates(self, delivery: Delivery) -> bool:
+        """Say whether a newer message on the topic of `delivery` waits, in a quota that wants only the latest."""
+        return self._newest is not None and delivery.message.topic in self._newest
 
     def leaves(self, delivery: Delivery) -> None:
         """Give the place of `delivery` back, to the publisher that has waited longest."""
         self.waiting -= 1
-        if self._newest is not None and self._newest.get(delivery.message.topic) is delivery:
-            del self._newest[delivery.message.topic]
+        if self._order is not None:
+            del self._order[delivery]
+            if self._newest is not None and self._newest.get(delivery.message.topic) is delivery:
+                del self._newest[delivery.message.topic]
         if self._waiters:
             self.wake_oldest()
 

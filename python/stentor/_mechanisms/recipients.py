@@ -145,7 +145,7 @@ class Recipient:
             lane = self._lanes[key] = Lane(self, mode)
             self.lanes = (*self.lanes, lane)
             lane.counted = self.counts(lane)
-            lane.scheduled = self.returning and not backlog
+            lane.held = lane.scheduled = self.returning and not backlog
             mode.attach(partial(self._arrange, lane))
         return lane
 
@@ -162,6 +162,11 @@ class Recipient:
     def waiting(self) -> int:
         """How many deliveries wait, those for their next attempt included."""
         return sum(lane.waiting for lane in self.lanes) + sum(len(members(d)) for d in self.backing_off)
+
+    @property
+    def to_be_tried_again(self) -> list[Delivery]:
+        """What leads each call that waits for its next attempt, or is about to have it."""
+        return [lead for lane in self.lanes for lead in lane.again] + list(self.backing_off)
 
     @property
     def keeps_place(self) -> bool:

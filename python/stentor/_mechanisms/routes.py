@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, final
+from typing import TYPE_CHECKING, final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,16 +48,23 @@ class Target:
         return recipient.handler is not None or recipient.is_feed or lane.counted or not lane.realtime
 
 
-class Selection(NamedTuple):
+@final
+class Selection:
     """Whom one message is for, in subscription order, and whose filter failed on it."""
 
-    targets: Sequence[Target]
-    broken: Sequence[tuple[Target, Exception]] = ()
+    __slots__ = ("broken", "names", "targets", "wildcards")
 
-    @property
-    def wildcards(self) -> int:
+    def __init__(self, targets: Sequence[Target], broken: Sequence[tuple[Target, Exception]] = ()) -> None:
+        """Select `targets`; `broken` are recipients whose filter raised, with what it raised."""
+        self.targets: Sequence[Target] = targets
+        self.broken: Sequence[tuple[Target, Exception]] = broken
+        self.names: tuple[str, ...] = tuple(target.recipient.name for target in targets)
+        self.wildcards: int = sum(target.wildcard for target in targets)
         """How many of them are reached through a wildcard."""
-        return sum(target.wildcard for target in self.targets)
+
+    def only(self, targets: Sequence[Target]) -> Selection:
+        """Return the selection of `targets` instead of all; whose filter failed stays so."""
+        return Selection(targets, self.broken)
 
 
 @final
