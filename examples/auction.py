@@ -53,7 +53,7 @@ class Clerk:
         self.noted += 1
 
 
-def bidders_in(feed: stentor.Feed) -> list[str]:
+def bidders_in(feed: stentor.Feed[stentor.Message]) -> list[str]:
     """Who has bid since the feed was last read, without waiting for more."""
     found: list[str] = []
     with suppress(trio.WouldBlock):
