@@ -114,7 +114,7 @@ async def bus() -> None:
 
 async def feeds(opened: stentor.Bus) -> Sequence[stentor.Message]:
     with opened.subscribe("ai.**", capacity=10, overflow=stentor.Overflow.BLOCK) as feed:
-        assert_type(feed, stentor.Feed)
+        assert_type(feed, stentor.Feed[stentor.Message])
         assert_type(feed.receive_nowait(), stentor.Message)
         first = await feed.receive()
         return [first, *[message async for message in feed]]

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from stentor._mechanisms.deliveries import Delivery
     from stentor._values.messages import Message
 
-    Handler: TypeAlias = Callable[[Message], Awaitable[object]] | Callable[[Message, Delivery], Awaitable[object]]
+    Handler: TypeAlias = (
+        Callable[[Message], Awaitable[object]]
+        | Callable[[Message, Delivery], Awaitable[object]]
+        | Callable[[list[Message]], Awaitable[object]]
+        | Callable[[list[Message], list[Delivery]], Awaitable[object]]
+    )
+    """Of one message, or of the list that a batch is."""
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
