@@ -48,18 +48,19 @@ class Addressing:
         return _addressed(message, [r for r in self._registry.agents() if r.name != message.sender], selection)
 
     def _choose(self, candidates: Sequence[Subscription]) -> Subscription:
-        """Return the member of a queue group whose agent has least to do; chance decides between equals."""
-        loads = [candidate.load for candidate in candidates]
-        least = min(loads)
-        return self._random.choice([c for c, load in zip(candidates, loads, strict=True) if load == least])
+        """Return the member of a queue group whose agent is readiest; chance decides between equals."""
+        ranks = [candidate.readiness for candidate in candidates]
+        best = min(ranks)
+        return self._random.choice([c for c, rank in zip(candidates, ranks, strict=True) if rank == best])
 
 
 def _addressed(message: Message, recipients: Iterable[Recipient], observers: Selection) -> Selection:
     """Return `recipients` with the options of their registration, and after them everyone who observes."""
     observing = {target.recipient: target for target in observers.targets}
     targets: list[Target] = []
-    broken = list(observers.broken)
+    broken = {target.recipient: (target, error) for target, error in observers.broken}
     for recipient in recipients:
+        broken.pop(recipient, None)
         subscriptions = observing.pop(recipient).subscriptions if recipient in observing else ()
         target = Target(recipient, recipient.quota, subscriptions)
         passes = recipient.quota.options.filter
@@ -67,5 +68,5 @@ def _addressed(message: Message, recipients: Iterable[Recipient], observers: Sel
             if passes is None or passes.passes(message):
                 targets.append(target)
         except Exception as error:  # noqa: BLE001 - a failed delivery, not a failed publish
-            broken.append((target, error))
-    return Selection([*targets, *observing.values()], broken)
+            broken[recipient] = target, error
+    return Selection([*targets, *observing.values()], tuple(broken.values()))

@@ -72,6 +72,7 @@ class Outcomes:
 
     def over(self, delivery: Delivery, error: Exception | None) -> None:
         """Count the outcome of one delivery; of what has arrived already, nothing more is told."""
+        self._expected = ()
         if delivery in self._arrived:
             return
         self._pending.pop(delivery, None)

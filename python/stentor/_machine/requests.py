@@ -39,14 +39,15 @@ class Request:
         self.errors: list[tuple[str, Exception]] = []
         """Who failed, and why."""
         self._wanted = wanted
-        self._reached: dict[str, None] = {}
+        self._asked: tuple[str, ...] = ()
+        """The agents that have it or, until it is accepted, would have it."""
         self._lot = trio.lowlevel.ParkingLot()
 
     @property
     def silent(self) -> tuple[str, ...]:
         """Who has it and neither answered nor failed."""
         done = {reply.sender for reply in self.replies} | {agent for agent, _ in self.errors}
-        return tuple(agent for agent in self._reached if agent not in done)
+        return tuple(agent for agent in self._asked if agent not in done)
 
     def select(self, selection: Selection) -> Selection:
         """Take note of who may answer.
@@ -55,6 +56,7 @@ class Request:
             DeadlockError: Waiting for them would never end.
         """
         self._expected = tuple(target.recipient for target in selection.targets if target.is_called)
+        self._asked = tuple(target.recipient.name for target in selection.targets if not target.recipient.is_feed)
         self._check()
         return selection
 
@@ -69,20 +71,23 @@ class Request:
         self._expected = ()
         if delivery._target.is_called:
             self._pending[delivery] = None
-        if not delivery._target.recipient.is_feed:
-            self._reached[delivery.agent] = None
 
     def over(self, delivery: Delivery, error: Exception | None) -> None:
         """Expect none any more if it failed."""
+        self._expected = ()
         self._pending.pop(delivery, None)
         if error is not None and not delivery._target.recipient.is_feed:
             self.errors.append((delivery.agent, error))
             self._lot.unpark_all()
 
-    def reply(self, message: Message) -> None:
-        """Take one reply."""
+    def reply(self, message: Message) -> bool:
+        """Take one reply, if it is waited for: the first of its sender, and no more than are wanted."""
+        again = message.sender is not None and any(reply.sender == message.sender for reply in self.replies)
+        if again or self._is_complete:
+            return False
         self.replies.append(message)
         self._lot.unpark_all()
+        return True
 
     @property
     def _is_complete(self) -> bool:
@@ -94,7 +99,7 @@ class Request:
         Raises:
             NoResponderError: It reached nobody.
         """
-        if not self._reached and not self.errors:
+        if not self._asked and not self.errors:
             raise NoResponderError(self.message.topic)
         while not self._is_complete:
             await self._lot.park()
@@ -110,7 +115,8 @@ class Request:
             return self.replies[0]
         if self.errors and not self.silent:
             raise RequestFailedError(self.message.topic, tuple(self.errors))
-        msg = f"no reply on {self.message.topic!r} in time from {', '.join(map(repr, self.silent))}"
+        silent = f" from {', '.join(map(repr, self.silent))}" if self.silent else ""
+        msg = f"no reply on {self.message.topic!r} in time{silent}"
         raise trio.TooSlowError(msg)
 
 
@@ -122,7 +128,7 @@ class Requests:
         """Begin with none."""
         self._open: dict[str, Request] = {}
         self.late = 0
-        """Replies that came when nobody waited for them any more."""
+        """Replies for which nobody waited, or not any more."""
 
     def __len__(self) -> int:
         """Return how many wait."""
@@ -143,8 +149,6 @@ class Requests:
     def reply(self, message: Message) -> bool:
         """Give a reply to whom it is for, and return whether they still waited."""
         request = self._open.get(message.in_reply_to or "")
-        if request is None:
-            self.late += 1
-            return False
-        request.reply(message)
-        return True
+        waited_for = request is not None and request.reply(message)
+        self.late += not waited_for
+        return waited_for

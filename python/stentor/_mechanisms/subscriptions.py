@@ -67,9 +67,11 @@ class Subscription:
         return self._recipient.is_feed
 
     @property
-    def load(self) -> int:
-        """How many messages its agent has waiting and running now."""
-        return self._recipient.waiting + len(self._recipient.running)
+    def readiness(self) -> tuple[bool, bool, int]:
+        """How ready its agent is for one more message, the readiest first: not away, with room, with least to do."""
+        recipient = self._recipient
+        full = self._quota.waiting >= self._quota.capacity
+        return recipient.away, full, recipient.waiting + len(recipient.running)
 
     @property
     def options(self) -> SubscriptionOptions:
