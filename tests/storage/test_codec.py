@@ -87,11 +87,11 @@ def test_a_payload_too_deep_is_refused() -> None:
     ("message", "reason"),
     [
         (Message("t", object(), id="m-2"), "its payload does not go into json: Object of type object is not JSON "),
-        (Message("t", "\ud800", id="m-2"), "'utf-8' codec can't encode character '\\ud800' in position 0"),
-        (Message("\ud800", 1, id="m-2"), "'utf-8' codec can't encode character '\\ud800' in position 0"),
+        (Message("t", "\ud800", id="m-2"), "'\\ud800' is a lone surrogate, which UTF-8 does not have"),
+        (Message("\ud800", 1, id="m-2"), "'\\ud800' is a lone surrogate, which UTF-8 does not have"),
         (
             Message("t", sender="\ud800", id="m-2"),
-            "'utf-8' codec can't encode character '\\ud800' in position 0",
+            "'\\ud800' is a lone surrogate, which UTF-8 does not have",
         ),
     ],
 )

@@ -53,29 +53,11 @@ class ReadState(Enum):
     """Its time to live was over before anybody read it; it is kept for audit and never handed out."""
 
 
-def _failure(entry: MailboxEntry, _: Attribute[str | None], value: str | None) -> None:
-    if value is not None:
-        checks.instance("failure", value, str)
-    if (value is None) is not (entry.kind is EntryKind.MAIL):
-        rule = "must be None for mail" if entry.kind is EntryKind.MAIL else f"must be given for kind {entry.kind.name}"
-        msg = f"failure {rule}, not {value!r}"
-        raise ValueError(msg)
-
-
 def _kind(value: object) -> EntryKind:
-    return checks.member("kind", value, EntryKind)
+    return value if type(value) is EntryKind else checks.member("kind", value, EntryKind)
 
 
-def _name(_: object, attribute: Attribute[str], value: object) -> None:
-    checks.instance(attribute.name, value, str)
-
-
-def _message(_: object, attribute: Attribute[Message], value: object) -> None:
-    checks.instance(attribute.name, value, Message)
-
-
-def _attempts(_: object, attribute: Attribute[int], value: object) -> None:
-    checks.whole(attribute.name, value, least=0)
+_ORDINARY = (str, Message, 0)
 
 
 @final
@@ -96,16 +78,34 @@ class MailboxEntry:
         'ValueError: no such model'
     """
 
-    agent: str = field(validator=_name)
+    agent: str
     """Whose mailbox it goes to."""
-    message: Message = field(validator=_message)
+    message: Message
     """The message."""
     kind: EntryKind = field(default=EntryKind.MAIL, converter=_kind, kw_only=True)
     """Why it is stored."""
-    failure: str | None = field(default=None, validator=_failure, kw_only=True)
+    failure: str | None = field(default=None, kw_only=True)
     """What went wrong, in words; None for mail."""
-    attempts: int = field(default=0, validator=_attempts, kw_only=True)
+    attempts: int = field(default=0, kw_only=True)
     """How many times a handler was called with it before it was stored."""
+
+    def __attrs_post_init__(self) -> None:
+        # One look at what is ordinary, before each argument is looked at by itself.
+        if (type(self.agent), type(self.message), self.attempts) != _ORDINARY:
+            checks.instance("agent", self.agent, str)
+            checks.instance("message", self.message, Message)
+            checks.whole("attempts", self.attempts, least=0)
+        if self.kind is not EntryKind.MAIL or self.failure is not None:
+            self._check_failure()
+
+    def _check_failure(self) -> None:
+        if self.failure is None:
+            msg = f"failure must be given for kind {self.kind.name}, not None"
+            raise ValueError(msg)
+        checks.instance("failure", self.failure, str)
+        if self.kind is EntryKind.MAIL:
+            msg = f"failure must be None for mail, not {self.failure!r}"
+            raise ValueError(msg)
 
 
 @final

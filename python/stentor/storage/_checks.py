@@ -38,7 +38,7 @@ def text(name: str, value: object) -> str:
     """Return `value` when it is a text that a file can hold, or raise TypeError or ValueError."""
     try:
         return storable_text(instance(name, value, str))
-    except UnicodeEncodeError as error:
+    except ValueError as error:
         msg = f"{name} must be a text without lone surrogates, not {value!r}"
         raise ValueError(msg) from error
 

@@ -35,7 +35,7 @@ def encoder(codec: Codec) -> Callable[[object], Encoded]:
             return "bytes", cast("bytes", payload)
         try:
             encoded = dump(payload)
-            equal = bool(load(encoded) == payload)
+            equal = is_plain(payload) or bool(load(encoded) == payload)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             msg = f"its payload does not go into {codec}: {error}"
             raise ValueError(msg) from error
@@ -45,6 +45,22 @@ def encoder(codec: Codec) -> Callable[[object], Encoded]:
         return codec, encoded
 
     return encode
+
+
+_SCALARS: Final = frozenset({str, int, bool, type(None)})
+
+
+def is_plain(payload: object) -> bool:
+    """Whether a payload is made of nothing but what JSON has, so that what was encoded surely comes back equal."""
+    kind = type(payload)
+    if kind is dict:
+        for key, value in cast("dict[object, object]", payload).items():
+            if type(key) is not str or not (type(value) in _SCALARS or is_plain(value)):
+                return False
+        return True
+    if kind is list:
+        return all(map(is_plain, cast("list[object]", payload)))
+    return kind in _SCALARS or (kind is float and payload == payload)  # noqa: PLR0124 - all but NaN
 
 
 def decode(form: str, encoded: str | bytes) -> Any:
@@ -73,7 +89,11 @@ def storable_text(text: str) -> str:
         ValueError: It holds a lone surrogate, which UTF-8 does not have.
     """
     if not text.isascii():
-        text.encode()
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            msg = f"{text[error.start]!r} is a lone surrogate, which UTF-8 does not have"
+            raise ValueError(msg) from None
     return text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, final
 
 import trio
@@ -48,11 +49,12 @@ class Commits:
     @trio.lowlevel.enable_ki_protection
     async def call(self, operation: Operation) -> Any:
         """Have an operation done, and return or raise what came of it."""
-        await trio.lowlevel.checkpoint_if_cancelled()
         call = _Call(operation)
         self._queue.append(call)
         if self._led:
-            await self._follow(call)
+            call.task = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(partial(self._leave, call))
+            call.task = None
         if call.outcome is None:
             await self._lead(call)
         if call.outcome is None:
@@ -63,18 +65,12 @@ class Commits:
             raise error
         return value
 
-    async def _follow(self, call: _Call) -> None:
-        """Wait until the outcome is there, or until it is this call's turn to lead."""
-
-        def leave(_: object) -> trio.lowlevel.Abort:
-            if call not in self._queue:
-                return trio.lowlevel.Abort.FAILED
-            self._queue.remove(call)
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        call.task = trio.lowlevel.current_task()
-        await trio.lowlevel.wait_task_rescheduled(leave)
-        call.task = None
+    def _leave(self, call: _Call, _: object) -> trio.lowlevel.Abort:
+        """Take a cancelled call out of the queue, unless it is in the thread by now."""
+        if call not in self._queue:
+            return trio.lowlevel.Abort.FAILED
+        self._queue.remove(call)
+        return trio.lowlevel.Abort.SUCCEEDED
 
     async def _lead(self, call: _Call) -> None:
         """Take what is queued to the worker thread; this call is the first of it."""

@@ -75,14 +75,18 @@ class Mailboxes:
         self._check_room(rows)
         first = self._last + 1
         self._last += len(rows)
+        by_age = self._limits.retention.age is not None
+        untidy: set[str] = set()
         for number, row in enumerate(rows, first):
             self._new.append((number, *row[1:]))
-            self._sums.add(row.agent, (row.kind, row.state), 1, row.size)
+            self._sums.add(row.agent, (row.kind, 0), 1, row.size)
             if row.expires_at is not None and row.expires_at < self._next_expiry:
                 self._next_expiry = row.expires_at
+            if by_age or row.place == KEPT:
+                untidy.add(row.agent)
         if cursors:
             self._connection.executemany("REPLACE INTO cursors VALUES (?, ?)", list(cursors.items()))
-        for agent in {row.agent for row in rows if row.place == KEPT or self._limits.retention.age is not None}:
+        for agent in untidy:
             self._tidy(agent, now)
         return tuple(range(first, self._last + 1))
 

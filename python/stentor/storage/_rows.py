@@ -7,8 +7,6 @@ from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple, final
 
-from attrs import frozen
-
 from stentor import (
     AddressingMode,
     EntryKind,
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from stentor.storage._codec import Encoded
 
 KINDS: Final = tuple(EntryKind)
+KIND_NUMBERS: Final = {kind: number for number, kind in enumerate(KINDS)}
 STATES: Final = tuple(ReadState)
 PRIORITIES: Final = {int(priority): priority for priority in Priority}
 ADDRESSINGS: Final = {mode.value: mode for mode in AddressingMode}
@@ -82,8 +81,7 @@ COLUMNS: Final = ", ".join(Row._fields)
 
 
 @final
-@frozen
-class Moment:
+class Moment(NamedTuple):
     """One instant on two clocks."""
 
     wall: float
@@ -99,17 +97,15 @@ def encode_entry(entry: MailboxEntry, encode: Callable[[object], Encoded], momen
         UnstorableError: Something of it would not come back equal.
     """
     message, offset = entry.message, moment.offset
+    texts = (message.sender, message.content_type, message.in_reply_to, message.cause)
     try:
         form, payload = encode(message.payload)
         headers = json.dumps(dict(message.headers)) if message.headers else None
-        texts = (entry.agent, message.id, message.topic, message.sender, message.content_type)
-        size = OVERHEAD + len(payload) + len(headers or "")
-        for text in (*texts, message.in_reply_to, message.cause):
-            if text is not None:
-                size += len(storable_text(text))
+        said = "".join((entry.agent, message.id, message.topic, *filter(None, texts)))
+        size = OVERHEAD + len(payload) + len(headers or "") + len(storable_text(said))
     except ValueError as error:
         raise UnstorableError(message.id, str(error)) from error
-    kind = KINDS.index(entry.kind)
+    kind = KIND_NUMBERS[entry.kind]
     return Row(
         0,
         entry.agent,

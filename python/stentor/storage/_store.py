@@ -16,11 +16,11 @@ from stentor.storage._commits import Commits
 from stentor.storage._connection import SYNCS, connect
 from stentor.storage._database import Database
 from stentor.storage._mailboxes import Limits, Mailboxes
-from stentor.storage._rows import Moment, encode_entry, printable
+from stentor.storage._rows import Moment, Row, encode_entry, printable
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -151,13 +151,12 @@ class SQLiteStore:
                     await self._commits.call(_nothing)  # what comes before it is done when it is
                 await trio.to_thread.run_sync(self._database.close)
 
-    async def _call(self, method: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    def _call(self, method: Callable[..., Any], *args: Any, **options: Any) -> Awaitable[Any]:
         """Have a method of `Mailboxes` called in a transaction."""
         if self._depth == 0:
-            await trio.lowlevel.checkpoint()
             msg = "the store is closed"
             raise trio.ClosedResourceError(msg)
-        return await self._commits.call(lambda mailboxes: method(mailboxes, *args, **options))
+        return self._commits.call(lambda mailboxes: method(mailboxes, *args, **options))
 
     def _now(self) -> Moment:
         wall = self._clock()
@@ -181,10 +180,15 @@ class SQLiteStore:
             trio.ClosedResourceError: The store is closed.
         """
         moment = self._now()
-        rows = [encode_entry(checks.instance("entries", each, MailboxEntry), self._encode, moment) for each in entries]
-        named = {checks.text("cursors", k): checks.text("cursors", v) for k, v in (cursors or {}).items()}
+        rows = [self._encoded(entry, moment) for entry in entries]
+        named = (
+            {} if cursors is None else {checks.text("cursors", k): checks.text("cursors", cursors[k]) for k in cursors}
+        )
         numbers: tuple[int, ...] = await self._call(Mailboxes.append, rows, named, moment.wall)
         return numbers
+
+    def _encoded(self, entry: MailboxEntry, moment: Moment) -> Row:
+        return encode_entry(checks.instance("entries", entry, MailboxEntry), self._encode, moment)
 
     async def cursors(self) -> Mapping[str, str]:
         """Return every named position that `append` was given, the latest of each name."""
