@@ -6,10 +6,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Unpack
 
 import trio
+from attrs import evolve
 
 from stentor._machine.requests import Request
 from stentor._machine.resubmission import Resubmission
-from stentor._mechanisms.subscriptions import RESERVED
+from stentor._mechanisms.subscriptions import RESERVED, reserved_topic
 from stentor._values import checks
 from stentor._values.errors import UnknownAgentError
 from stentor._values.messages import AddressingMode, Message
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from stentor._bus.receiving import Receiving
     from stentor._machine.outcomes import Outcomes
     from stentor._machine.stamping import MessageOptions
+    from stentor._mechanisms.deliveries import Delivery
     from stentor._mechanisms.routes import Selection
     from stentor._values.results import RouteResult
 
@@ -35,6 +37,7 @@ class Sending:
         self._opened_at = parts.clock()
         self._state = "open"
         self._members: dict[str, Receiving] = {}
+        self._everybody = reserved_topic(parts.settings.dialect, "broadcast")
         parts.calls.on_answer = self._answer
 
     async def publish(
@@ -164,7 +167,7 @@ class Sending:
             DeadlockError: A handler would wait for an agent that waits for it.
             trio.ClosedResourceError: The bus is closed.
         """
-        message = self._stamp(f"{RESERVED}.broadcast", payload, options, AddressingMode.BROADCAST)
+        message = self._stamp(self._everybody, payload, options, AddressingMode.BROADCAST)
         return _receipt(message, await self._parts.publishing.publish(message))
 
     async def route(self, message: Message, *, timeout: float | None = None) -> RouteResult:
@@ -189,13 +192,21 @@ class Sending:
         self._check_accepting()
         if timeout is not None:
             checks.seconds("timeout", timeout, infinite=True)
-        stamped = self._admit_message(self._parts.stamper.restamp(checks.instance("message", message, Message)))
+        checks.instance("message", message, Message)
+        topic = self._everybody if message.addressing is AddressingMode.BROADCAST else message.topic
+        stamped = self._admit_message(self._parts.stamper.restamp(message, topic))
         return await self._parts.router.route(stamped, timeout)
 
     # -- questions and answers ----------------------------------------------------------------------------------------
 
     async def request(
-        self, topic: str, payload: object = None, *, timeout: float = 5.0, **options: Unpack[MessageOptions]
+        self,
+        topic: str,
+        payload: object = None,
+        *,
+        timeout: float = 5.0,
+        addressing: AddressingMode | str = AddressingMode.TOPIC,
+        **options: Unpack[MessageOptions],
     ) -> Message:
         """Publish a question, and return the first answer.
 
@@ -203,49 +214,70 @@ class Sending:
         the question leaves, and nobody handles it any more once its time is up.
 
         Args:
-            topic: A concrete name, or the name of an agent with `addressing="direct"`.
+            topic: A concrete name, without wildcards; or, by `addressing`, that of an agent.
             payload: The question.
             timeout: Seconds; the message carries it as its deadline.
+            addressing: `AddressingMode.TOPIC`, or DIRECT to ask one agent by its name, or BROADCAST to ask every agent
+                but the sender, whatever the topic.
             **options: As for `publish`.
 
         Raises:
             trio.TooSlowError: No answer came in time; the text names who has the question.
             NoResponderError: Nobody listens there.
+            UnknownAgentError: It is addressed to an agent that does not exist.
             RequestFailedError: Every handler failed.
             DeadlockError: A handler would wait for an agent that waits for it.
             ValueError: `timeout` is not > 0.
             trio.ClosedResourceError: The bus is closed.
         """
-        request = await self._ask(topic, payload, timeout, options, wanted=1)
+        request = await self._ask(topic, payload, timeout, options, addressing, wanted=1)
         return request.first()
 
     async def gather(
-        self, topic: str, payload: object = None, *, timeout: float = 5.0, **options: Unpack[MessageOptions]
+        self,
+        topic: str,
+        payload: object = None,
+        *,
+        timeout: float = 5.0,
+        addressing: AddressingMode | str = AddressingMode.TOPIC,
+        **options: Unpack[MessageOptions],
     ) -> Replies:
         """Publish a question, and return everybody's answers: when all are there, or the time is up.
 
         Args:
-            topic: A concrete name, without wildcards.
+            topic: A concrete name, without wildcards; or, by `addressing`, that of an agent.
             payload: The question.
             timeout: Seconds; the message carries it as its deadline.
+            addressing: As for `request`.
             **options: As for `publish`.
 
         Raises:
             NoResponderError: Nobody listens there.
+            UnknownAgentError: It is addressed to an agent that does not exist.
             DeadlockError: A handler would wait for an agent that waits for it.
             ValueError: `timeout` is not > 0.
             trio.ClosedResourceError: The bus is closed.
         """
-        request = await self._ask(topic, payload, timeout, options, wanted=None)
+        request = await self._ask(topic, payload, timeout, options, addressing, wanted=None)
         return Replies(messages=tuple(request.replies), errors=tuple(request.errors), silent=request.silent)
 
     async def _ask(
-        self, topic: str, payload: object, timeout: float, options: MessageOptions, *, wanted: int | None
+        self,
+        topic: str,
+        payload: object,
+        timeout: float,
+        options: MessageOptions,
+        addressing: AddressingMode | str,
+        *,
+        wanted: int | None,
     ) -> Request:
         limit = checks.seconds("timeout", timeout)
+        mode = checks.member("addressing", addressing, AddressingMode)
+        if mode is AddressingMode.BROADCAST:
+            topic = self._everybody
         parts = self._parts
         deadline = parts.clock() + limit
-        message = self._stamp(topic, payload, {**options, "deadline": deadline})
+        message = self._stamp(topic, payload, {**options, "deadline": deadline}, mode)
         request = Request(message, wanted, parts.waits.check)
         parts.requests.open(request)
         try:
@@ -273,16 +305,20 @@ class Sending:
         delivery = self._parts.current.get()
         if delivery is not None:
             options.setdefault("sender", delivery.agent)
-        topic = f"{RESERVED}.reply.{message.id}"
+        topic = reserved_topic(self._parts.settings.dialect, "reply", message.id)
         options["in_reply_to"] = message.id
         answer = self._parts.stamper.stamp(topic, payload, AddressingMode.TOPIC, **options)
         self._parts.publishing.publish_where_room(answer)
         return self._parts.requests.reply(answer)
 
-    def _answer(self, lead_agent: str, message: Message, payload: object) -> None:
-        """Take what a handler returned as the answer, if somebody waits for one."""
-        if self._parts.requests.expects(message) and self._state != "closed":
-            self.reply(message, payload, sender=lead_agent)
+    def _answer(self, delivery: Delivery, payload: object) -> None:
+        """Take what a handler returned as its answer, if somebody waits for one."""
+        if self._parts.requests.expects(delivery.message) and self._state != "closed":
+            token = self._parts.current.set(delivery)
+            try:
+                self.reply(delivery.message, payload)
+            finally:
+                self._parts.current.reset(token)
 
     # -- at the door --------------------------------------------------------------------------------------------------
 
@@ -298,7 +334,7 @@ class Sending:
 
     def _admit_message(self, message: Message) -> Message:
         for middleware in self._parts.settings.middleware:
-            message = middleware.publishing(message)
+            message = _stamped_as(message, middleware.publishing(message))
         permissions = self._parts.permissions
         if message.addressing is AddressingMode.BROADCAST:
             permissions.check_broadcast(message.sender, self._parts.registry.names())
@@ -354,6 +390,14 @@ class Sending:
             receiving.end(closed=False)
         for recipient in list(self._parts.registry):
             self._parts.attendance.close(recipient)
+
+
+def _stamped_as(stamped: Message, message: Message) -> Message:
+    """Return what a middleware made of a message that the bus has stamped; the stamp stays."""
+    if message is stamped:
+        return message
+    checks.instance("publishing()", message, Message)
+    return evolve(message, id=stamped.id, timestamp=stamped.timestamp, cause=stamped.cause)
 
 
 def _receipt(

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from stentor._machine.readiness import Readiness
     from stentor._machine.timers import Timers
     from stentor._mechanisms.recipients import Recipient
-    from stentor._values.messages import Message
 
 
 class Suspended(NamedTuple):
@@ -60,8 +59,8 @@ class Calls:
         """Is called with the failure of an agent whose failures end the bus."""
         self.on_quarantine: Callable[[Recipient], None] = _ignore
         """Is called with an agent that has failed too often in a row."""
-        self.on_answer: Callable[[str, Message, object], None] = _ignore
-        """Is called with an agent, a message, and what the handler returned, unless that is None."""
+        self.on_answer: Callable[[Delivery, object], None] = _ignore
+        """Is called with a delivery and what its handler returned, unless that is None."""
         self._current = current
         self._ledger = ledger
         self._readiness = readiness
@@ -107,7 +106,8 @@ class Calls:
         recipient = lead._target.recipient
         if answer is not None:
             try:
-                self.on_answer(recipient.name, lead.message, answer)
+                for delivery in members(lead):
+                    self.on_answer(delivery, answer)
             except Exception as error:  # noqa: BLE001 - an answer that cannot be sent is a failure of who gave it
                 self.fail(lead, error, retry=False)
                 return

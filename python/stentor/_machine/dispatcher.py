@@ -75,6 +75,12 @@ class Dispatcher:
         if self._readiness.queue:
             self._readiness.on_ready()
 
+    def drop(self, message: Message, target: Target) -> None:
+        """Count a message that `target` has no room for, and for which nobody waits."""
+        target.recipient.addressed += 1
+        target.quota.dropped += 1
+        self._ledger.dropped(Delivery(message, target, None))
+
     def _accept_one(self, delivery: Delivery, quota: Quota) -> None:
         lane = quota.lane
         recipient = lane.recipient

@@ -98,10 +98,10 @@ class Stamper:
             addressing=addressing,
         )
 
-    def restamp(self, message: Message) -> Message:
-        """Make the message that is to be published in the place of one that its publisher made."""
+    def restamp(self, message: Message, topic: str) -> Message:
+        """Make the message that is to be published to `topic` in the place of one that its publisher made."""
         return self.stamp(
-            message.topic,
+            topic,
             message.payload,
             message.addressing,
             sender=message.sender,

@@ -94,6 +94,9 @@ def _problems(recipient: Recipient, now: float, slow: float) -> Iterator[Problem
         if subscription.waiting >= subscription.options.capacity:
             detail = f"{subscription.waiting} messages wait for {subscription.pattern!r}, which is its capacity"
             yield Problem(agent=name, trouble=Trouble.FULL, detail=detail)
+    if recipient.quota.waiting >= recipient.quota.capacity:
+        detail = f"{recipient.quota.waiting} messages sent by name or broadcast wait, which is its capacity"
+        yield Problem(agent=name, trouble=Trouble.FULL, detail=detail)
     if recipient.quarantined:
         detail = f"its handler failed {recipient.failures_in_a_row} times in a row"
         yield Problem(agent=name, trouble=Trouble.QUARANTINED, detail=detail)

@@ -178,6 +178,11 @@ class Quota:
         if self.overflow is Overflow.LATEST:
             self._newest = {}
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it lets nobody in now: what comes would have to wait, or is refused."""
+        return self.waiting >= self.capacity and self.overflow in (Overflow.BLOCK, Overflow.FAIL)
+
     def enter(self, delivery: Delivery, *, first: bool = False) -> None:
         """Remember when a delivery began to wait, for a policy that pushes out; `first` puts it before all others."""
         if self._order is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, final
 from stentor._mechanisms.matching import MatchTable
 from stentor._mechanisms.routes import Route
 from stentor._mechanisms.statistics import SubscriptionStatistics
-from stentor._values.patterns import Pattern
+from stentor._values.patterns import Grammar, Pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 RESERVED: Final = "_stentor"
 """First segment of the library's own topics: a wildcard matches below it only where the pattern spells it."""
+
+
+def reserved_topic(dialect: DialectLike, *names: str) -> str:
+    """Return the topic of the library's own that is spelt by `names` in `dialect`."""
+    return (Grammar.of(dialect).separator or ".").join((RESERVED, *names))
 
 
 @final
