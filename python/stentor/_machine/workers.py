@@ -156,7 +156,7 @@ class Workers:
             answer = await _resume(suspended, calls)
         except BaseException as error:
             if scope.cancel_called and not _foreign(error):
-                cause = delivery._cause or TimeoutError("the handler took longer than its timeout")
+                cause = delivery._cause or _took_too_long(error)
                 calls.fail(delivery, cause, retry=delivery._cause is None)
             elif isinstance(error, Exception):
                 calls.fail(delivery, error)
@@ -168,6 +168,12 @@ class Workers:
         finally:
             delivery._scope = None
             scope.deadline = inf
+
+
+def _took_too_long(error: BaseException) -> TimeoutError:
+    late = TimeoutError("the handler took longer than its timeout")
+    late.__cause__ = error if isinstance(error, Exception) else None
+    return late
 
 
 def _foreign(error: BaseException) -> bool:

@@ -1,0 +1,27 @@
+"""Nothing is swallowed: after all attempts a failure is a dead letter with its cause."""
+
+from __future__ import annotations
+
+import trio
+
+import stentor
+from tests.bus.accounts import check_conservation
+
+
+async def test_promise_8_what_a_handler_raises_at_its_deadline_is_the_cause_of_the_timeout() -> None:
+    async def converts(_: stentor.Message) -> None:
+        try:
+            await trio.sleep_forever()
+        except trio.Cancelled:
+            msg = "while it was cancelled"
+            raise ValueError(msg) from None
+
+    async with stentor.open_bus() as bus:
+        agent = bus.register("a", converts, timeout=5)
+        agent.subscribe("t")
+        result = await bus.publish_and_wait("t")
+        (letter,) = bus.dead_letters
+        check_conservation(bus, agent)
+    assert result.errors == (("a", letter.cause),)
+    assert isinstance(letter.cause, TimeoutError)
+    assert str(letter.cause.__cause__) == "while it was cancelled"
