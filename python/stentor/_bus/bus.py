@@ -54,6 +54,7 @@ class Bus(Sending):
         handler: Handler | None = None,
         *,
         concurrency: int = 1,
+        durable: bool = False,
         **options: Unpack[RegistrationKeywords],
     ) -> Agent:
         """Add an agent. If its stored mailbox holds a backlog from before, it gets that first.
@@ -63,6 +64,10 @@ class Bus(Sending):
             handler: An async function of `(message)` or `(message, delivery)`; in BATCH mode, of lists. What it
                 returns, unless None, is the reply to a request. Without a handler, the owner receives.
             concurrency: How many of its messages may be handled at once; they begin in their order.
+            durable: Whether all it gets is stored first, so that it outlives the process: a publish returns once the
+                store has it, and it is handled from there, in order, when the agent is there. It counts as stored, and
+                once more when it is delivered. A handler that must not act twice on a message that comes back, with
+                `delivery.redelivered` set, remembers `message.id`. Needs a `store` and a handler.
             **options: `timeout` in seconds, `retry`, `on_error`, `quarantine_after`: see `HandlerPolicy`. And those of
                 `SubscriptionOptions`, for what is sent to the agent by its name, or broadcast.
 
@@ -80,6 +85,9 @@ class Bus(Sending):
             raise ValueError(msg)
         arity = 1 if handler is None else check_handler(handler)
         slots = checks.whole("concurrency", concurrency, least=1)
+        if checks.instance("durable", durable, bool) and (handler is None or self._parts.settings.store is None):
+            msg = "durable must go with a handler, and with a store given to open_bus"
+            raise ValueError(msg)
         policy, defaults = self._split(options)
         recipient = Recipient(
             name,
@@ -90,6 +98,7 @@ class Bus(Sending):
             arrange=self._parts.readiness.arrange,
             wants_delivery=arity > 1 or bool(self._parts.settings.middleware),
             slots=0 if handler is None else slots,
+            durable=durable,
         )
         agent = Agent(self._admit(recipient), self._parts)
         if name in self._parts.backlog.names:

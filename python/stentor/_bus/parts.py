@@ -73,10 +73,17 @@ class Parts:
         self.attendance = Attendance(self.clock, self.dispatcher, self.readiness, self.ledger)
         self.waits = Waits(self.current)
         self.addressing = Addressing(self.table, self.registry, self.random)
-        self.publishing = Publishing(self.addressing, self.dispatcher, self.attendance, self.waits, settings.observers)
+        self.backlog = Backlog(store, nursery, self.dispatcher, self.attendance, self.ledger)
+        self.publishing = Publishing(
+            self.addressing,
+            self.dispatcher,
+            self.attendance,
+            self.backlog,
+            waits=self.waits,
+            observers=settings.observers,
+        )
         self.requests = Requests()
         self.quiescence = Quiescence(self.ledger)
-        self.backlog = Backlog(store, nursery, self.dispatcher, self.attendance, self.ledger)
         self.router = Router(store, self.backlog, self.addressing, self.publishing, self.ledger)
         self.feed_numbers = count(1)
         self.calls.on_raise = self._raise

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stentor._bus.parts import Parts
-    from stentor._machine.calls import Calls
     from stentor._mechanisms.deliveries import Delivery
     from stentor._mechanisms.recipients import Recipient
     from stentor._values.messages import Message
@@ -76,7 +75,7 @@ class Receiving:
     def receive_nowait(self) -> Mail:
         """Take what comes next; it counts as handled."""
         lead = self.take_nowait()
-        self._parts.calls.finish(lead)
+        self.finish(lead)
         return mail_of(lead)
 
     async def take(self) -> Delivery:
@@ -92,8 +91,13 @@ class Receiving:
     async def receive(self) -> Mail:
         """Take what comes next, as soon as something is due; it counts as handled."""
         lead = await self.take()
-        self._parts.calls.finish(lead)
+        self.finish(lead)
         return mail_of(lead)
+
+    def finish(self, lead: Delivery) -> None:
+        """Count what was taken as handled, unless the bus has been closed meanwhile."""
+        if lead in self.recipient.running:
+            self._parts.calls.finish(lead)
 
     async def _wait(self) -> Delivery:
         recipient = self.recipient
@@ -119,6 +123,14 @@ class Receiving:
         while self.recipient.receivers:
             self.recipient.slots -= 1
             self.recipient.receivers.popleft().hand(None)
+        if not closed and self.recipient.handler is None:
+            self._abandon_taken()
+
+    def _abandon_taken(self) -> None:
+        """The bus is closed: what its owner has taken and not gone past is left."""
+        for lead in list(self.recipient.running):
+            if lead._batch is None or lead._batch[0] is lead:
+                self._parts.calls.abandon(lead)
 
     def close(self) -> None:
         """Let nobody receive any more, and give the name back."""
@@ -130,25 +142,25 @@ class Receiving:
     def iterate(self) -> MailIterator:
         """Return an iterator; while one is alive, what it has not gone past keeps the bus from being settled."""
         self.check_unhandled()
-        return MailIterator(self, self._parts.calls)
+        return MailIterator(self)
 
     def iterating(self, change: int) -> None:
         """Take note that one more, or one less, iterates."""
         self._iterators += change
+        self.recipient.iterated = self._iterators > 0
         for lane in self.recipient.lanes:
-            self._parts.ledger.count(lane, counted=self._iterators > 0 and lane.mode.counts)
+            self._parts.ledger.count(lane, counted=self.recipient.counts(lane))
 
 
 @final
 class MailIterator:
     """One message, or one batch, after another; it is handled when the next is asked for, or the iterator is gone."""
 
-    __slots__ = ("_calls", "_lead", "_receiving")
+    __slots__ = ("_lead", "_receiving")
 
-    def __init__(self, receiving: Receiving, calls: Calls) -> None:
+    def __init__(self, receiving: Receiving) -> None:
         """Begin before the first message."""
         self._lead: Delivery | None = None
-        self._calls = calls
         self._receiving = receiving
         receiving.iterating(+1)
 
@@ -170,7 +182,7 @@ class MailIterator:
     def _finish(self) -> None:
         if self._lead is not None:
             lead, self._lead = self._lead, None
-            self._calls.finish(lead)
+            self._receiving.finish(lead)
 
     def __del__(self) -> None:
         """Let go of what the loop was left with."""

@@ -56,7 +56,7 @@ class Addressing:
 
 def _addressed(message: Message, recipients: Iterable[Recipient], observers: Selection) -> Selection:
     """Return `recipients` with the options of their registration, and after them everyone who observes."""
-    observing = {target.recipient: target for target in observers.targets}
+    observing = {target.recipient: target for target in observers.all_targets}
     targets: list[Target] = []
     broken = {target.recipient: (target, error) for target, error in observers.broken}
     for recipient in recipients:

@@ -21,6 +21,7 @@ from stentor._values.errors import AbandonedError, ExpiredError
 from stentor._values.modes import Polling
 from stentor._values.options import Overflow
 from stentor._values.store_errors import StoreError
+from stentor._values.stored import EntryKind, MailboxEntry
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from stentor._machine.attendance import Attendance
     from stentor._machine.dispatcher import Dispatcher
     from stentor._machine.ledger import Ledger
+    from stentor._mechanisms.deliveries import Watcher
     from stentor._mechanisms.recipients import Recipient
     from stentor._mechanisms.routes import Selection
     from stentor._values.messages import Message
@@ -53,6 +55,8 @@ class Backlog:
         self._dispatcher = dispatcher
         self._attendance = attendance
         self._ledger = ledger
+        self._serving: dict[Recipient, bool] = {}
+        """Who is served now, and whether more has come for it meanwhile."""
         self.names: set[str] = set()
         """Whose stored mailboxes may hold something."""
         self._polled: dict[tuple[str, str], int] = {}
@@ -71,10 +75,35 @@ class Backlog:
         if on_its_way:
             return  # it left while it got its backlog, which goes on now
         if recipient.name in self.names:
-            self._ledger.busy += 1
-            self._nursery.start_soon(self._serve, recipient, name=f"stentor backlog of {recipient.name}")
+            self._serve_soon(recipient)
         else:
             self._attendance.end_return(recipient)
+
+    async def take_in(self, message: Message, targets: Sequence[Target], watcher: Watcher | None) -> None:
+        """Store `message` for durable agents, all of them or none, and let those who are there have it from there.
+
+        Raises:
+            StoreError: The store has no room for it, cannot keep it, or fails.
+        """
+        await self._store.append(MailboxEntry(target.recipient.name, message) for target in targets)
+        for target in targets:
+            recipient = target.recipient
+            delivery = Delivery(message, target, None)
+            recipient.addressed += 1
+            self._ledger.stored(delivery)
+            if watcher is not None:
+                watcher.accepted(delivery)
+            self.names.add(recipient.name)
+            if not recipient.away:
+                self._serve_soon(recipient)
+
+    def _serve_soon(self, recipient: Recipient) -> None:
+        if recipient in self._serving:
+            self._serving[recipient] = True
+        else:
+            self._serving[recipient] = False
+            self._ledger.busy += 1
+            self._nursery.start_soon(self._serve, recipient, name=f"stentor backlog of {recipient.name}")
 
     async def _serve(self, recipient: Recipient) -> None:
         options = recipient.quota.options
@@ -83,13 +112,23 @@ class Backlog:
                 kept = evolve(options, capacity=PAGE, overflow=Overflow.BLOCK)  # what is stored is never dropped
                 quota = Quota(recipient.lane(options.behaviour(), backlog=True), kept)
                 closed = False
-                while not closed and (stored := await self._store.read(recipient.name, limit=PAGE)):
+                while not closed and (stored := await self._read_more(recipient)):
                     closed = await self._serve_page(recipient, quota, stored)
         except StoreError:
             logger.exception("the backlog of agent %r could not be read to its end", recipient.name)
         finally:
-            self._attendance.end_return(recipient)
+            del self._serving[recipient]
+            if recipient.returning:
+                self._attendance.end_return(recipient)
             self._ledger.less_busy(1)
+
+    async def _read_more(self, recipient: Recipient) -> Sequence[StoredMessage]:
+        """Read the next page; nothing only if nothing has come while it was read."""
+        while True:
+            self._serving[recipient] = False
+            stored = await self._store.read(recipient.name, limit=PAGE)
+            if stored or not self._serving[recipient]:
+                return stored
 
     async def _serve_page(self, recipient: Recipient, quota: Quota, stored: Sequence[StoredMessage]) -> bool:
         """Let the agent handle a page, and return whether it was closed before it had."""
@@ -106,7 +145,8 @@ class Backlog:
             if handled:
                 await self._store.acknowledge(recipient.name, handled)
             for number, error, attempts in failed:
-                await self._store.fail(recipient.name, number, failure=repr(error), attempts=attempts)
+                kind = EntryKind.DEAD_LETTER if recipient.durable else EntryKind.FAILED
+                await self._store.fail(recipient.name, number, failure=repr(error), attempts=attempts, kind=kind)
         if page.abandoned:
             await self._store.release(recipient.name)
         return page.abandoned

@@ -48,7 +48,7 @@ class Outcomes:
             DeadlockError: Waiting for them would never end.
         """
         if self._without:
-            targets = [target for target in selection.targets if target.recipient not in self._without]
+            targets = [target for target in selection.all_targets if target.recipient not in self._without]
             selection = selection.only(targets)
         self._expected = tuple(target.recipient for target in selection.targets if target.is_called)
         self._check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from itertools import count
 from math import inf
 from typing import TYPE_CHECKING, Final, final
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from stentor._machine.addressing import Addressing
     from stentor._machine.attendance import Attendance
+    from stentor._machine.backlog import Backlog
     from stentor._machine.dispatcher import Dispatcher
     from stentor._machine.waits import Waits
     from stentor._mechanisms.deliveries import Delivery, Watcher
@@ -38,6 +40,8 @@ class Publishing:
         addressing: Addressing,
         dispatcher: Dispatcher,
         attendance: Attendance,
+        backlog: Backlog,
+        *,
         waits: Waits,
         observers: Sequence[Observer],
     ) -> None:
@@ -45,6 +49,7 @@ class Publishing:
         self._addressing = addressing
         self._dispatcher = dispatcher
         self._attendance = attendance
+        self._backlog = backlog
         self._waits = waits
         self._observers = observers
         self._budget = PUBLISH_BUDGET
@@ -67,10 +72,12 @@ class Publishing:
         Raises:
             MailboxFullError: A mailbox that refuses is full.
             UnknownAgentError: The agent that it is addressed to does not exist.
-            trio.WouldBlock: A mailbox that blocks is full, or an earlier message of the same sender waits.
+            trio.WouldBlock: A mailbox that blocks is full, an agent is durable so that the message must be stored
+                first, or an earlier message of the same sender waits.
         """
         selection = self._select(message, watcher)
-        if self._dispatcher.obstacle(selection.targets) is not None or message.sender in self._lines:
+        obstacle = self._dispatcher.obstacle(selection.targets)
+        if obstacle is not None or selection.durable or message.sender in self._lines:
             raise trio.WouldBlock
         return self._accept(message, selection, watcher)
 
@@ -95,10 +102,9 @@ class Publishing:
             self._budget = PUBLISH_BUDGET
             await (self.rest if handler is None else trio.lowlevel.checkpoint)()
             self._check_open()
-        try:
+        with suppress(trio.WouldBlock):
             return self.publish_nowait(message, watcher)
-        except trio.WouldBlock:
-            return await self._wait_and_publish(message, watcher)
+        return await self._wait_and_publish(message, watcher)
 
     async def publish_and_wait(
         self,
@@ -139,8 +145,12 @@ class Publishing:
     def publish_where_room(self, message: Message) -> None:
         """Accept `message` where there is room for it, and drop it elsewhere."""
         selection = self._addressing.select(message)
-        with_room = [target for target in selection.targets if target.quota.waiting < target.quota.capacity]
-        self._accept(message, selection.only(with_room), None)
+        without = [target for target in selection.targets if target.quota.is_closed]
+        if without:
+            selection = selection.only([target for target in selection.targets if target not in without])
+        self._accept(message, selection, None)
+        for target in without:
+            self._dispatcher.drop(message, target)
 
     def close(self) -> None:
         """Accept nothing any more, from those who wait neither."""
@@ -160,7 +170,7 @@ class Publishing:
         self.published += 1
         self.wildcards += selection.wildcards
         for observer in self._observers:
-            observer.accepted(message, len(selection.targets))
+            observer.accepted(message, len(selection.names))
         return selection
 
     async def _wait_and_publish(self, message: Message, watcher: Watcher | None) -> Selection:
@@ -177,6 +187,9 @@ class Publishing:
                 selection = self._select(message, watcher)
                 quota = self._dispatcher.obstacle(selection.targets)
                 if quota is None:
+                    if selection.durable:
+                        await self._backlog.take_in(message, selection.durable, watcher)
+                        selection = self._select(message, watcher)
                     return self._accept(message, selection, watcher)
                 place.turn_to(quota)
                 with self._waits.waiting_for(line.awaited):

@@ -56,7 +56,7 @@ class Request:
             DeadlockError: Waiting for them would never end.
         """
         self._expected = tuple(target.recipient for target in selection.targets if target.is_called)
-        self._asked = tuple(target.recipient.name for target in selection.targets if not target.recipient.is_feed)
+        self._asked = tuple(target.recipient.name for target in selection.all_targets if not target.recipient.is_feed)
         self._check()
         return selection
 

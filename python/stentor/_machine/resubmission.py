@@ -23,7 +23,7 @@ class Resubmission:
 
     def select(self, selection: Selection) -> Selection:
         """Choose the recipient, with those of its subscriptions that match."""
-        matching = [target for target in selection.targets if target.recipient is self._recipient]
+        matching = [target for target in selection.all_targets if target.recipient is self._recipient]
         return Selection(matching or [Target(self._recipient, self._recipient.quota)])
 
     def accepted(self, delivery: Delivery) -> None:

@@ -50,7 +50,7 @@ class Router:
             UnknownAgentError: The agent that it is addressed to does not exist.
             DeadlockError: It would wait for a handler that waits for the caller's.
         """
-        absent = [target for target in self._addressing.select(message).targets if not target.is_there]
+        absent = [target for target in self._addressing.select(message).all_targets if not target.is_there]
         fates: dict[str, Routed] = {}
         errors: dict[str, Exception] = {}
         for target in absent:

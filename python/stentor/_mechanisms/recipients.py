@@ -50,11 +50,13 @@ class Recipient:
         "context",
         "dead",
         "dropped",
+        "durable",
         "expired",
         "failures_in_a_row",
         "handled",
         "handler",
         "is_feed",
+        "iterated",
         "lanes",
         "latency",
         "longest_block",
@@ -74,7 +76,7 @@ class Recipient:
         "wants_delivery",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0915 - a record, made in one place
         self,
         name: str,
         handler: Callable[..., object] | None,
@@ -86,6 +88,7 @@ class Recipient:
         wants_delivery: bool,
         slots: int,
         is_feed: bool = False,
+        durable: bool = False,
     ) -> None:
         """Make a recipient to which nothing has been addressed."""
         self.name = name
@@ -93,6 +96,10 @@ class Recipient:
         self.wants_delivery = wants_delivery
         self.is_feed = is_feed
         """Whether it is a subscription's own recipient, and no agent."""
+        self.iterated = False
+        """Whether somebody iterates over what comes."""
+        self.durable: bool = durable
+        """Whether all that it gets comes by way of its stored mailbox."""
         self.context = context
         """What a handler's own copy of the context is made from: as it was at registration."""
         self.policy = policy
@@ -150,8 +157,8 @@ class Recipient:
         return lane
 
     def counts(self, lane: Lane) -> bool:
-        """Return whether what waits in `lane` keeps the bus from being settled, as long as nobody iterates over it."""
-        return self.handler is not None and lane.mode.counts and not self.away
+        """Return whether what waits in `lane` keeps the bus from being settled."""
+        return (self.handler is not None or self.iterated) and lane.mode.counts and not self.away
 
     @property
     def ordinary_lanes(self) -> Iterable[Lane]:

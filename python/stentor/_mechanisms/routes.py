@@ -36,7 +36,7 @@ class Target:
     @property
     def is_called(self) -> bool:
         """Whether a handler will be called with the message, message by message."""
-        return self.quota.lane.realtime and self.recipient.handler is not None
+        return self.quota.lane.realtime and self.recipient.handler is not None and not self.recipient.durable
 
     @property
     def is_there(self) -> bool:
@@ -52,15 +52,23 @@ class Target:
 class Selection:
     """Whom one message is for, in subscription order, and whose filter failed on it."""
 
-    __slots__ = ("broken", "names", "targets", "wildcards")
+    __slots__ = ("broken", "durable", "names", "targets", "wildcards")
 
     def __init__(self, targets: Sequence[Target], broken: Sequence[tuple[Target, Exception]] = ()) -> None:
         """Select `targets`; `broken` are recipients whose filter raised, with what it raised."""
-        self.targets: Sequence[Target] = targets
+        self.targets: Sequence[Target] = tuple(target for target in targets if not target.recipient.durable)
+        """Those into whose mailboxes it is put in one step."""
+        self.durable: Sequence[Target] = tuple(target for target in targets if target.recipient.durable)
+        """Those in whose stored mailboxes it must be before."""
         self.broken: Sequence[tuple[Target, Exception]] = broken
         self.names: tuple[str, ...] = tuple(target.recipient.name for target in targets)
         self.wildcards: int = sum(target.wildcard for target in targets)
         """How many of them are reached through a wildcard."""
+
+    @property
+    def all_targets(self) -> Sequence[Target]:
+        """All recipients: first those that get it in one step, then the durable ones."""
+        return (*self.targets, *self.durable)
 
     def only(self, targets: Sequence[Target]) -> Selection:
         """Return the selection of `targets` instead of all; whose filter failed stays so."""
