@@ -65,6 +65,33 @@ def test_the_readme_has_a_program_and_its_output() -> None:
     assert any(program.page.name == "README.md" and program.output for program in PROGRAMS)
 
 
+NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_test_that_a_page_names_is_there(page: Path) -> None:
+    named = NAMED.findall(page.read_text(encoding="utf-8"))
+    defined = {path: (ROOT / path).read_text(encoding="utf-8") for path, _ in named if (ROOT / path).is_file()}
+    assert [f"{path}::{name}" for path, name in named if f"def {name}(" not in defined.get(path, "")] == []
+
+
+def test_the_guarantees_name_tests() -> None:
+    assert len(NAMED.findall((ROOT / "docs" / "guide" / "guarantees.md").read_text(encoding="utf-8"))) >= 12
+
+
+TESTS = sorted(
+    {name for page in PAGES for name in re.findall(r"`(tests/[^`]+\.py[^`]*)`", page.read_text(encoding="utf-8"))}
+)
+
+
+@pytest.mark.parametrize("name", TESTS)
+def test_a_test_that_a_page_names_is_there(name: str) -> None:
+    path, _, function = name.partition("::")
+    begun = function.removesuffix("*")
+    source = (ROOT / path).read_text(encoding="utf-8")
+    assert re.search(rf"def {begun}{'' if begun != function else '[(]'}", source)
+
+
 def test_a_page_is_read_as_it_says(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
