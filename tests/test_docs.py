@@ -79,19 +79,6 @@ def test_the_guarantees_name_tests() -> None:
     assert len(NAMED.findall((ROOT / "docs" / "guide" / "guarantees.md").read_text(encoding="utf-8"))) >= 12
 
 
-TESTS = sorted(
-    {name for page in PAGES for name in re.findall(r"`(tests/[^`]+\.py[^`]*)`", page.read_text(encoding="utf-8"))}
-)
-
-
-@pytest.mark.parametrize("name", TESTS)
-def test_a_test_that_a_page_names_is_there(name: str) -> None:
-    path, _, function = name.partition("::")
-    begun = function.removesuffix("*")
-    source = (ROOT / path).read_text(encoding="utf-8")
-    assert re.search(rf"def {begun}{'' if begun != function else '[(]'}", source)
-
-
 def test_a_page_is_read_as_it_says(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
