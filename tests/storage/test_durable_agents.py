@@ -169,6 +169,6 @@ async def test_a_durable_agent_needs_a_handler_and_a_store(tmp_path: Path) -> No
         bus.register("a", Listener().handle)
     async with stentor.open_bus(store=SQLiteStore(tmp_path / "mail.db")) as bus:
         with pytest.raises(ValueError, match=f"^{text}$"):
-            bus.register("a", durable.handle=True)
+            bus.register("a", durable=True)
         with pytest.raises(TypeError, match=r"^durable must be of type bool, not int$"):
             bus.register("a", Listener().handle, durable=1)  # type: ignore[arg-type]  # that is the point
