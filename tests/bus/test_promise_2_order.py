@@ -178,3 +178,20 @@ async def test_promise_2_order_at_most_one_message_at_a_time_per_agent() -> None
         await bus.settled()
         assert agent.statistics().handled == 60
         assert agent.statistics().dead == 0
+
+
+async def test_promise_2_order_of_calls_is_kept_by_a_sender_of_several_tasks_that_lets_others_have_a_turn() -> None:
+    numbers = iter(range(5000))
+
+    async def publish(bus: stentor.Bus) -> None:
+        for number in numbers:
+            await bus.publish("t", number, sender="me")
+            if number % 700 == 0:
+                await trio.lowlevel.checkpoint()
+
+    async with stentor.open_bus() as bus:
+        feed = bus.subscribe("t", capacity=5000)
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(publish, bus)
+        assert [feed.receive_nowait().payload for _ in range(5000)] == list(range(5000))

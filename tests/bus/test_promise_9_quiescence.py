@@ -168,3 +168,24 @@ async def test_promise_9_quiescence_tells_every_waiter_and_a_refused_iteration_c
             for _ in range(5):
                 nursery.start_soon(wait)
     assert ended == [10.0] * 5
+
+
+async def test_promise_9_quiescence_counts_what_an_iterated_feed_subscribes_to_later() -> None:
+    got: list[object] = []
+
+    async def read(feed: stentor.Feed[stentor.Message]) -> None:
+        async for message in feed:
+            await trio.sleep(10)
+            got.append(message)
+
+    async with stentor.open_bus() as bus:
+        feed: stentor.Feed[stentor.Message] = bus.subscribe("t")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read, feed)
+            await all_parked()
+            feed.subscribe("u", mode="batch", batch_size=2)
+            for _ in range(2):
+                await bus.publish("u")
+            await bus.settled()
+            assert len(got) == 1
+            feed.close()

@@ -393,3 +393,21 @@ def test_shutdown_says_nothing_when_nothing_is_left(caplog: pytest.LogCaptureFix
     caplog.set_level(logging.DEBUG)
     trio.run(main)
     assert [record for record in caplog.records if record.name == "stentor"] == []
+
+
+async def test_shutdown_an_iterator_that_nobody_moves_is_waited_for_and_told() -> None:
+    start = trio.current_time()
+    async with stentor.open_bus(drain_timeout=7) as bus:
+        feed = bus.subscribe("t")
+        iterator = aiter(feed)
+        for i in range(2):
+            await bus.publish("t", i)
+        assert (await anext(iterator)).payload == 0
+    assert trio.current_time() - start == 7
+    assert [(one.message.payload, one.state) for one in bus.left] == [(0, "running"), (1, "waiting")]
+    record = feed.statistics()
+    assert (record.handled, record.abandoned, record.running, record.waiting) == (0, 2, 0, 0)
+    with pytest.raises(StopAsyncIteration):
+        await anext(iterator)
+    assert feed.statistics() == record
+    check_conservation(bus, feed)

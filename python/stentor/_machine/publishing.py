@@ -95,16 +95,18 @@ class Publishing:
         if handler is not self._spender:
             self._spender = handler
             self._budget = PUBLISH_BUDGET
-        if self._budget:
-            self._budget -= 1
-            await trio.lowlevel.checkpoint_if_cancelled()
-        else:
-            self._budget = PUBLISH_BUDGET
-            await (self.rest if handler is None else trio.lowlevel.checkpoint)()
-            self._check_open()
-        with suppress(trio.WouldBlock):
-            return self.publish_nowait(message, watcher)
-        return await self._wait_and_publish(message, watcher)
+        await trio.lowlevel.checkpoint_if_cancelled()
+        try:
+            with suppress(trio.WouldBlock):
+                return self.publish_nowait(message, watcher)
+            return await self._wait_and_publish(message, watcher)
+        finally:
+            if self._budget:
+                self._budget -= 1
+            else:  # afterwards, and whatever comes, so that nothing overtakes this message
+                self._budget = PUBLISH_BUDGET
+                with trio.CancelScope(shield=True):
+                    await (self.rest if handler is None else trio.lowlevel.checkpoint)()
 
     async def publish_and_wait(
         self,
