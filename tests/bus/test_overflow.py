@@ -332,3 +332,22 @@ async def test_promise_7_an_agent_that_closes_while_it_gets_its_backlog_leaves_t
         await bus.settled()
         assert got == [0, 1, 2, 3, 4]
         check_conservation(bus, agent, successor)
+
+
+async def test_promise_7_an_agent_that_closes_as_soon_as_it_is_back_gets_nothing_of_its_backlog() -> None:
+    got: list[object] = []
+
+    async def handler(message: stentor.Message) -> None:
+        got.append(message.payload)
+
+    async with stentor.open_bus() as bus:
+        agent = bus.register("a", handler)
+        await stored(bus, agent, 3)
+        agent.rejoin()
+        agent.close()
+        await bus.settled()
+        assert got == []
+        check_conservation(bus, agent)
+        bus.register("a", handler)
+        await bus.settled()
+        assert got == [0, 1, 2]

@@ -79,6 +79,7 @@ class Attendance:
 
     def close(self, recipient: Recipient) -> None:
         """Abandon all that waits for `recipient`, or that it polled and did not acknowledge; nothing comes any more."""
+        recipient.closed = True
         waiting = [delivery for lane in recipient.lanes for delivery in lane]
         for lead in [*recipient.to_be_tried_again, *waiting]:
             self._dispatcher.pull_out(lead)

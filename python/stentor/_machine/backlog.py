@@ -127,6 +127,9 @@ class Backlog:
         while True:
             self._serving[recipient] = False
             stored = await self._store.read(recipient.name, limit=PAGE)
+            if recipient.closed:
+                await self._store.release(recipient.name)
+                return ()
             if stored or not self._serving[recipient]:
                 return stored
 

@@ -47,6 +47,7 @@ class Recipient:
         "away",
         "backing_off",
         "blocked",
+        "closed",
         "context",
         "dead",
         "dropped",
@@ -96,6 +97,8 @@ class Recipient:
         self.wants_delivery = wants_delivery
         self.is_feed = is_feed
         """Whether it is a subscription's own recipient, and no agent."""
+        self.closed = False
+        """Whether nothing comes to it any more."""
         self.iterated = False
         """Whether somebody iterates over what comes."""
         self.durable: bool = durable
