@@ -103,6 +103,8 @@ class ModelBus:
         self.lines: dict[str, list[Token]] = {}
         self.blocked: dict[Token, tuple[str, str | None]] = {}
         """Calls of publish that have not come back, with topic and sender."""
+        self.overtaken: set[Token] = set()
+        """Calls before which a later one of the same sender was let in: they must be about to be cancelled."""
         self.left: list[tuple[str, str, str]] = []
         self.messages = 0
 
@@ -172,7 +174,10 @@ class ModelBus:
         route = self.route(message.topic)
         assert not self.full(message.topic, fails=True, now=now)
         assert not self.full(message.topic, fails=False, now=now)
-        assert message.sender is None or self.lines[message.sender][0] == token, "a sender overtook itself"
+        assert token not in self.overtaken, "a sender overtook itself"
+        if message.sender is not None:
+            line = self.lines[message.sender]
+            self.overtaken.update(line[: line.index(token)])
         for name, subscription in route.items():
             self.recipients[name].put(message, subscription)
         self.messages += 1
