@@ -1,71 +1,126 @@
-//! A topic cut into segments, each hashed once.
+//! A topic cut into segments, each hashed once, in one pass over its bytes.
 use crate::grammar::Grammar;
 
 use super::hash::{End, Seeds};
 
+const LOW: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// For each length up to eight, the bits of a word that so many bytes fill.
+const FILLED: [u64; 9] = {
+    let mut filled = [!0; 9];
+    let mut len = 0;
+    while len < 8 {
+        filled[len] = (1 << (8 * len)) - 1;
+        len += 1;
+    }
+    filled
+};
+
+/// How many sums there always are.
+pub(super) const FIRST: usize = 64;
+
 /// Where the segments of a text are, and what their hashes add up to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Cut {
     /// What segments are separated by; without one, every text is one segment.
     separator: Option<u8>,
     /// Whether the empty text has no segments, rather than one that is empty.
     empty_is_none: bool,
-    /// Where each segment begins, and one byte behind the end of the last.
-    starts: Vec<usize>,
+    /// For each byte, 1 if a topic that holds it needs a closer look.
+    notable: Box<[u8; 256]>,
+    /// The number of segments; the lists are longer, so as not to be measured anew for each text.
+    len: usize,
+    /// The byte behind each segment.
+    ends: Vec<usize>,
     hashes: Vec<u64>,
-    /// Each segment's term, counted from the front.
-    terms: Vec<u64>,
-    /// The sum of all terms.
-    pub(super) sum: u64,
+    /// The sums of 0, 1, 2, … terms from the back, as many as were asked for; then of 0, 1, 2, … terms from the front.
+    sums: Vec<u64>,
+    /// Where the sums from the front begin.
+    front: usize,
+    /// Whether some byte was notable, or some segment empty.
+    is_suspect: bool,
 }
 
 impl Cut {
     /// A cut of nothing, to be used for texts of this grammar.
     pub(super) fn new(grammar: &Grammar) -> Self {
         let rules = grammar.rules();
-        let separator = rules.and_then(|rules| u8::try_from(rules.separator).ok());
-        let empty_is_none = rules.is_some_and(|rules| rules.empty_topic);
         Self {
-            separator,
-            empty_is_none,
-            ..Self::default()
+            separator: rules.and_then(|rules| u8::try_from(rules.separator).ok()),
+            empty_is_none: rules.is_some_and(|rules| rules.empty_topic),
+            notable: notable_bytes(grammar),
+            len: 0,
+            ends: vec![0; 8],
+            hashes: vec![0; 8],
+            sums: vec![0; FIRST],
+            front: 1,
+            is_suspect: false,
         }
     }
 
-    /// Cuts a text.
-    pub(super) fn cut(&mut self, text: &[u8], seeds: &Seeds) {
-        self.starts.clear();
-        self.hashes.clear();
-        self.terms.clear();
-        self.sum = 0;
-        if text.is_empty() && self.empty_is_none {
-            return;
+    /// Cuts a text, and sums up to so many terms from the back.
+    pub(super) fn cut(&mut self, text: &[u8], backs: usize, seeds: &Seeds) {
+        self.front = backs + 1;
+        self.len = match self.separator {
+            _ if text.is_empty() && self.empty_is_none => 0,
+            Some(separator) => self.find_ends(text, separator),
+            None => self.take_whole(text),
+        };
+        let most = self.front + self.ends.len() + 1;
+        if self.sums.len() < most {
+            self.sums.resize(most, 0);
         }
-        let mut start = 0;
-        if let Some(separator) = self.separator {
-            for end in memchr::memchr_iter(separator, text) {
-                self.push(&text[start..end], start, seeds);
-                start = end + 1;
+        self.hashes.resize(self.ends.len(), 0);
+        self.sums[self.front] = 0;
+        let sums = &mut self.sums[self.front + 1..];
+        hash_all(text, &self.ends[..self.len], &mut self.hashes, sums, seeds);
+        if backs > 0 {
+            self.sum_backs(seeds);
+        }
+    }
+
+    fn take_whole(&mut self, text: &[u8]) -> usize {
+        self.ends[0] = text.len();
+        self.is_suspect = false;
+        1
+    }
+
+    fn find_ends(&mut self, text: &[u8], separator: u8) -> usize {
+        loop {
+            if let Some((count, is_suspect)) =
+                find_ends(text, separator, &self.notable, &mut self.ends)
+            {
+                self.is_suspect = is_suspect;
+                return count;
             }
+            self.ends.resize(2 * self.ends.len(), 0);
         }
-        self.push(&text[start..], start, seeds);
-        self.starts.push(text.len() + 1);
     }
 
     #[inline]
-    fn push(&mut self, segment: &[u8], start: usize, seeds: &Seeds) {
-        let hash = seeds.segment(segment);
-        let term = seeds.term(hash, End::Front, self.hashes.len());
-        self.starts.push(start);
-        self.hashes.push(hash);
-        self.terms.push(term);
-        self.sum = self.sum.wrapping_add(term);
+    fn sum_backs(&mut self, seeds: &Seeds) {
+        let most = self.len.min(self.front - 1);
+        let hashes = &self.hashes[self.len - most..self.len];
+        let sums = &mut self.sums[1..=most];
+        let mut sum = 0_u64;
+        for position in 0..most {
+            let term = hashes[most - 1 - position].wrapping_mul(seeds.factor(End::Back, position));
+            sum = sum.wrapping_add(term);
+            sums[position] = sum;
+        }
+    }
+
+    /// Whether some byte or some empty segment calls for a closer look before the text is taken for a topic.
+    #[inline]
+    pub(super) fn is_suspect(&self) -> bool {
+        self.is_suspect
     }
 
     /// The number of segments.
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.hashes.len()
+        self.len
     }
 
     /// The hash of a segment.
@@ -74,15 +129,139 @@ impl Cut {
         self.hashes[segment]
     }
 
-    /// The term of a segment, counted from the front.
+    /// The sum of all terms, counted from the front.
     #[inline]
-    pub(super) fn term(&self, segment: usize) -> u64 {
-        self.terms[segment]
+    pub(super) fn sum(&self) -> u64 {
+        self.sums[self.front + self.len]
+    }
+
+    /// The sums of 0, 1, 2, … terms from the back, of up to as many as were asked for; then of 0, 1, 2, … from the front.
+    #[inline]
+    pub(super) fn sums(&self) -> &[u64] {
+        &self.sums
+    }
+
+    /// The first of them.
+    #[inline]
+    pub(super) fn first_sums(&self) -> &[u64; FIRST] {
+        self.sums.first_chunk().expect("there always are so many")
     }
 
     /// Where the run of segments from `first` to `last` is in the text.
     #[inline]
     pub(super) fn range(&self, first: usize, last: usize) -> std::ops::Range<usize> {
-        self.starts[first]..self.starts[last + 1] - 1
+        let start = if first == 0 {
+            0
+        } else {
+            self.ends[first - 1] + 1
+        };
+        start..self.ends[last]
     }
+}
+
+/// Finds the byte behind each segment; answers with how many there are and whether some byte is notable or some segment
+/// empty, or with nothing if there is no room for all.
+#[inline(never)]
+fn find_ends(
+    text: &[u8],
+    separator: u8,
+    notable: &[u8; 256],
+    ends: &mut [usize],
+) -> Option<(usize, bool)> {
+    let separators = LOW * u64::from(separator);
+    let (words, rest) = text.as_chunks::<8>();
+    let (mut count, mut at, mut suspect, mut before) = (0, 0, 0, 0x80);
+    let mut take = |word: [u8; 8], at: usize| {
+        let notable = u64::from_le_bytes(word.map(|byte| notable[usize::from(byte)]));
+        let mut found = zero_bytes(u64::from_le_bytes(word) ^ separators);
+        suspect |= notable | found & (found << 8 | before);
+        before = found >> 56;
+        while found != 0 {
+            *ends.get_mut(count)? = at + found.trailing_zeros() as usize / 8;
+            count += 1;
+            found &= found - 1;
+        }
+        Some(())
+    };
+    for word in words {
+        take(*word, at)?;
+        at += 8;
+    }
+    if !rest.is_empty() {
+        take(last_word(text, rest), at)?;
+    }
+    *ends.get_mut(count)? = text.len();
+    let ends_empty = text.last().is_none_or(|&last| last == separator);
+    Some((count + 1, suspect != 0 || ends_empty))
+}
+
+/// The last bytes of a text, fewer than eight, and 0xff behind them, which no text has.
+#[inline]
+fn last_word(text: &[u8], rest: &[u8]) -> [u8; 8] {
+    if let Some(word) = text.last_chunk::<8>() {
+        let behind = 8 * rest.len();
+        return (u64::from_le_bytes(*word) >> (64 - behind) | !0 << behind).to_le_bytes();
+    }
+    let mut word = [0xff; 8];
+    word[..rest.len()].copy_from_slice(rest);
+    word
+}
+
+/// Hashes each segment and sums up their terms.
+#[inline(never)]
+fn hash_all(text: &[u8], ends: &[usize], hashes: &mut [u64], sums: &mut [u64], seeds: &Seeds) {
+    let (mut start, mut sum) = (0, 0_u64);
+    for (position, ((&end, hash), sum_to)) in ends.iter().zip(hashes).zip(sums).enumerate() {
+        let len = end - start;
+        *hash = if len <= 8 {
+            seeds.short(up_to_eight(text, start, len), len)
+        } else {
+            seeds.segment(&text[start..end])
+        };
+        sum = sum.wrapping_add(hash.wrapping_mul(seeds.factor(End::Front, position)));
+        *sum_to = sum;
+        start = end + 1;
+    }
+}
+
+/// Up to eight bytes of a text as one number: cut out of a whole word where the text has one around them.
+#[inline]
+fn up_to_eight(text: &[u8], start: usize, len: usize) -> u64 {
+    let around = text.get(start..).and_then(<[u8]>::first_chunk);
+    match (around, text.last_chunk()) {
+        (Some(word), _) => u64::from_le_bytes(*word) & FILLED[len],
+        (None, _) if len == 0 => 0,
+        (None, Some(word)) => {
+            u64::from_le_bytes(*word) >> (8 * (start + 8 - text.len())) & FILLED[len]
+        }
+        (None, None) => text[start..start + len]
+            .iter()
+            .rev()
+            .fold(0, |word, &byte| word << 8 | u64::from(byte)),
+    }
+}
+
+/// The high bit of each byte that is zero.
+#[inline]
+fn zero_bytes(word: u64) -> u64 {
+    !(((word & !HIGH) + !HIGH) | word) & HIGH
+}
+
+/// For each byte that begins a character, 1 if a segment of it needs a closer look.
+fn notable_bytes(grammar: &Grammar) -> Box<[u8; 256]> {
+    let two = (0x02..0x20_u32).map(|first| first << 6);
+    let three = (0x0..0x10_u32).map(|first| (first << 12).max(0x800));
+    let four = (0x0..0x5_u32).map(|first| (first << 18).max(0x1_0000));
+    let mut notable = Box::new([0; 256]);
+    let mut buffer = [0; 4];
+    for c in (0..0x80)
+        .chain(two)
+        .chain(three)
+        .chain(four)
+        .filter_map(char::from_u32)
+    {
+        let text = c.encode_utf8(&mut buffer);
+        notable[usize::from(text.as_bytes()[0])] = u8::from(!grammar.bytes().is_plain(text));
+    }
+    notable
 }

@@ -131,6 +131,9 @@ impl Entries {
                 if let Some(last) = self.lists.remove(list, id) {
                     self.records.set_holder(place, last.0);
                 }
+                if self.by_id.is_sparse() {
+                    self.index_all(0, seeds);
+                }
                 Left::Others
             }
         }

@@ -4,9 +4,10 @@ use crate::rules::Rules;
 
 use super::cut::Cut;
 use super::hash::Seeds;
+use super::plan::{Plans, Wanted};
 use super::records::{Home, Place, Records};
-use super::shapes::Shape;
-use super::table::{Probe, Table};
+use super::shapes::{Form, Search, Shape};
+use super::table::Table;
 
 /// The most shapes that are probed; a pattern of one more goes into the trie.
 const MOST_SHAPES: usize = 64;
@@ -17,12 +18,13 @@ pub(super) struct Hashed {
     table: Table,
     /// By number; `None` where the number is free.
     shapes: Vec<Option<Shape>>,
+    plans: Plans,
+    /// The most elements that a live shape has behind a multi wildcard.
+    most_back: usize,
     separator: u8,
-    /// The buffer of a search: where it looked and saw something.
-    probes: Vec<(Home, Probe)>,
 }
 
-/// A topic, cut.
+/// A topic, or the text of a pattern, cut.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Topic<'t> {
     pub(super) text: &'t [u8],
@@ -34,8 +36,9 @@ impl Hashed {
         Self {
             table: Table::default(),
             shapes: Vec::new(),
+            plans: Plans::new(Vec::new(), 0),
+            most_back: 0,
             separator,
-            probes: Vec::new(),
         }
     }
 
@@ -46,28 +49,40 @@ impl Hashed {
 
     /// The number of live shapes.
     pub(super) fn shapes(&self) -> usize {
-        self.shapes.iter().flatten().count()
+        self.plans.len()
+    }
+
+    /// How many sums from the back a cut must have.
+    #[inline]
+    pub(super) fn most_back(&self) -> usize {
+        self.most_back
     }
 
     /// Bytes owned on the heap, about.
     pub(super) fn bytes(&self) -> usize {
         let shapes: usize = self.shapes.iter().flatten().map(Shape::bytes).sum();
-        shapes + self.shapes.capacity() * size_of::<Option<Shape>>() + self.table.bytes()
+        let slots = self.shapes.capacity() * size_of::<Option<Shape>>();
+        shapes + slots + self.plans.bytes() + self.table.bytes()
     }
 
-    /// The live shape of these elements.
-    pub(super) fn shape_of(&self, elements: &[Element]) -> Option<Home> {
-        let at = self
-            .shapes
-            .iter()
-            .position(|shape| shape.as_ref().is_some_and(|shape| shape.is_of(elements)))?;
-        u8::try_from(at).ok().map(Home)
+    /// The live shape of this form.
+    pub(super) fn shape_of(&self, form: &Form) -> Option<Home> {
+        let is_of = |shape: &Option<Shape>| shape.as_ref().is_some_and(|shape| shape.form == *form);
+        u8::try_from(self.shapes.iter().position(is_of)?)
+            .ok()
+            .map(Home)
     }
 
     /// The shape of these elements, made live if there is room for one more.
-    pub(super) fn open_shape(&mut self, elements: &[Element], rules: &Rules) -> Option<Home> {
-        if let Some(shape) = self.shape_of(elements) {
-            return Some(shape);
+    pub(super) fn open_shape(
+        &mut self,
+        form: Form,
+        elements: &[Element],
+        rules: &Rules,
+        seeds: &Seeds,
+    ) -> Option<Home> {
+        if let Some(home) = self.shape_of(&form) {
+            return Some(home);
         }
         let free = self
             .shapes
@@ -77,27 +92,35 @@ impl Hashed {
         if free == MOST_SHAPES {
             return None;
         }
-        let shape = Some(Shape::of(elements, rules));
-        match self.shapes.get_mut(free) {
-            Some(slot) => *slot = shape,
-            None => self.shapes.push(shape),
+        if free == self.shapes.len() {
+            self.shapes.push(None);
         }
+        self.shapes[free] = Some(Shape::new(form, elements, rules));
+        self.list_searches(seeds);
         u8::try_from(free).ok().map(Home)
     }
 
-    fn shape(&mut self, home: Home) -> Option<&mut Option<Shape>> {
-        self.shapes.get_mut(usize::from(home.0))
+    fn list_searches(&mut self, seeds: &Seeds) {
+        let live = self.shapes.iter().flatten();
+        self.most_back = live
+            .map(|shape| usize::from(shape.form.back))
+            .max()
+            .unwrap_or(0);
+        let shapes = (0..).map(Home).zip(&self.shapes);
+        let live = shapes.filter_map(|(home, shape)| {
+            Some(Search::new(shape.as_ref()?, home, self.most_back, seeds))
+        });
+        self.plans = Plans::new(live.collect(), self.most_back);
     }
 
     fn hash(&self, home: Home, cut: &Cut, seeds: &Seeds) -> u64 {
-        let shape = self
-            .shapes
-            .get(usize::from(home.0))
-            .and_then(Option::as_ref);
-        seeds.finish(shape.map_or(cut.sum, |shape| shape.sum(cut, seeds)), home.0)
+        match self.plans.search(home) {
+            Some(search) => search.hash(cut.sums()),
+            None => seeds.of_shape(home.0).wrapping_add(cut.sum()),
+        }
     }
 
-    /// The entry with this home and this pattern, which `cut` is the cut of.
+    /// The entry with this home and this pattern.
     pub(super) fn find(
         &self,
         home: Home,
@@ -105,11 +128,8 @@ impl Hashed {
         records: &Records,
         seeds: &Seeds,
     ) -> Option<Place> {
-        let mut candidates = self
-            .table
-            .candidates(self.hash(home, pattern.cut, seeds))
-            .map(Place);
-        candidates.find(|&place| {
+        let hash = self.hash(home, pattern.cut, seeds);
+        self.table.candidates(hash).map(Place).find(|&place| {
             let (other, text) = records.get(place);
             other == home && home.pattern(text) == pattern.text
         })
@@ -140,7 +160,7 @@ impl Hashed {
         for place in records.places() {
             let (home, text) = records.get(place);
             if home != Home::TRIE {
-                cut.cut(home.pattern(text), seeds);
+                cut.cut(home.pattern(text), self.most_back, seeds);
                 self.table.insert(self.hash(home, cut, seeds), place.0);
             }
         }
@@ -149,7 +169,7 @@ impl Hashed {
     /// Puts in an entry, for which there is room, with the cut of its pattern.
     pub(super) fn insert(&mut self, home: Home, cut: &Cut, place: Place, seeds: &Seeds) {
         self.table.insert(self.hash(home, cut, seeds), place.0);
-        if let Some(Some(shape)) = self.shape(home) {
+        if let Some(Some(shape)) = self.shapes.get_mut(usize::from(home.0)) {
             shape.patterns += 1;
         }
     }
@@ -157,20 +177,21 @@ impl Hashed {
     /// Takes out an entry, with the cut of its pattern.
     pub(super) fn remove(&mut self, home: Home, cut: &Cut, place: Place, seeds: &Seeds) {
         self.table.remove(self.hash(home, cut, seeds), place.0);
-        if let Some(slot) = self.shape(home)
+        if let Some(slot) = self.shapes.get_mut(usize::from(home.0))
             && let Some(shape) = slot
         {
             shape.patterns -= 1;
             if shape.patterns == 0 {
                 *slot = None;
+                self.list_searches(seeds);
             }
         }
     }
 
     /// Adds to `found` the entries whose patterns match a topic, each once.
     ///
-    /// First every bucket is looked at, with nothing in between that depends on what is in it, so that the cache misses
-    /// overlap; then the few records that seem to fit are read.
+    /// First everything is looked for by tags alone; then the one or two records that seem to fit are read and verified.
+    #[inline(never)]
     pub(super) fn find_matching(
         &mut self,
         topic: Topic<'_>,
@@ -182,42 +203,43 @@ impl Hashed {
         if self.table.len() == 0 {
             return;
         }
-        self.probes.clear();
-        self.probes.push((
-            Home::EXACT,
-            self.table.probe(seeds.finish(topic.cut.sum, Home::EXACT.0)),
-        ));
-        let segments = topic.cut.len();
-        for (number, shape) in (0..).zip(&self.shapes) {
-            if let Some(shape) = shape
-                && shape.takes(segments)
-                && (!literal_first || shape.begins_literal())
-            {
-                let probe = self
-                    .table
-                    .probe(seeds.finish(shape.sum(topic.cut, seeds), number));
-                self.probes.push((Home(number), probe));
-            }
-        }
-        for (home, probe) in &mut self.probes {
-            while let Some(place) = probe.next(&self.table).map(Place) {
-                let (other, text) = records.get(place);
-                let shape = self
-                    .shapes
-                    .get(usize::from(home.0))
-                    .and_then(Option::as_ref);
-                let fits = other == *home
-                    && match shape {
-                        Some(shape) => shape.fits(text, topic.text, topic.cut, self.separator),
-                        None => text == topic.text,
-                    };
-                if fits {
-                    found.push(place);
-                    break;
-                }
-            }
-        }
+        let Self {
+            table,
+            plans,
+            shapes,
+            separator,
+            ..
+        } = self;
+        let pattern =
+            |wanted: &Wanted| verified(*wanted, topic, *separator, table, shapes, records);
+        found.extend(
+            plans
+                .probe(topic.cut, literal_first, table, seeds)
+                .iter()
+                .filter_map(pattern),
+        );
     }
+}
+
+/// The pattern that is wanted, if it is there and matches a topic.
+#[inline(never)]
+fn verified(
+    Wanted { hash, home }: Wanted,
+    topic: Topic<'_>,
+    separator: u8,
+    table: &Table,
+    shapes: &[Option<Shape>],
+    records: &Records,
+) -> Option<Place> {
+    let shape = shapes.get(usize::from(home.0)).and_then(Option::as_ref);
+    table.candidates(hash).map(Place).find(|&place| {
+        let (other, text) = records.get(place);
+        let fits = match shape {
+            Some(shape) => shape.fits(text, topic.text, topic.cut, separator),
+            None => text == topic.text,
+        };
+        fits && other == home
+    })
 }
 
 #[cfg(any(test, feature = "oracle"))]
@@ -228,12 +250,12 @@ impl Hashed {
             let counted = shape.as_ref().map(|shape| shape.patterns);
             assert_eq!(homes.get(&number).copied(), counted);
         }
-        let all: usize = homes
-            .iter()
-            .filter(|&(&home, _)| home != Home::TRIE.0)
-            .map(|(_, &count)| count)
-            .sum();
-        assert_eq!(self.table.len(), all);
+        assert_eq!(self.plans.len(), self.shapes.iter().flatten().count());
+        let hashed = homes.iter().filter(|&(&home, _)| home != Home::TRIE.0);
+        assert_eq!(
+            self.table.len(),
+            hashed.map(|(_, &count)| count).sum::<usize>()
+        );
         self.table.check();
     }
 }

@@ -8,7 +8,7 @@ use crate::pattern::{Element, Pattern};
 use crate::redis::RedisGlob;
 use crate::rules::Rules;
 
-use super::shapes::Shape;
+use super::shapes::Form;
 
 /// Which structure a pattern is for.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +16,7 @@ pub(super) enum Kind<'p> {
     /// The table, found by its whole text.
     Exact,
     /// The table, found by its shape; the trie if there are too many shapes.
-    Shaped(&'p [Element]),
+    Shaped(Form, &'p [Element]),
     /// The trie.
     Trie(&'p [Element]),
     /// The groups of one prefix.
@@ -51,13 +51,14 @@ impl Parsed {
     }
 
     pub(super) fn kind(&self) -> Kind<'_> {
-        let elements = self.pattern.elements();
-        match self.pattern.as_bytes_glob() {
-            _ if self.is_exact => Kind::Exact,
-            Some(glob) => Kind::Prefix(glob),
-            None if Shape::can_be_of(elements) => Kind::Shaped(elements),
-            None => Kind::Trie(elements),
+        if self.is_exact {
+            return Kind::Exact;
         }
+        if let Some(glob) = self.pattern.as_bytes_glob() {
+            return Kind::Prefix(glob);
+        }
+        let elements = self.pattern.elements();
+        Form::of(elements).map_or(Kind::Trie(elements), |form| Kind::Shaped(form, elements))
     }
 }
 

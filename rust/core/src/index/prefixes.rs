@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use crate::redis::RedisGlob;
 
-use super::hash::{Seeds, wide_product};
-use super::records::{Home, Place};
+use super::hash::{Seeds, fold, wide_product};
+use super::records::Place;
 use super::table::Table;
 
 const MODULUS: u64 = (1 << 61) - 1;
@@ -63,7 +63,7 @@ impl<'s> Rolling<'s> {
             let product = (low & MODULUS) + (low >> 61 | high << 3);
             self.hash = (product & MODULUS) + (product >> 61) + u64::from(byte) + 1;
         }
-        self.seeds.finish(self.hash, Home::PREFIX.0)
+        fold(self.hash, self.seeds.word)
     }
 }
 
@@ -174,6 +174,7 @@ impl Prefixes {
     }
 
     /// Hands to `found` every entry whose pattern matches a name and begins with at least `spelt` literal bytes.
+    #[inline(never)]
     pub(super) fn find(
         &self,
         name: &[u8],

@@ -4,6 +4,7 @@ use crate::rules::Rules;
 
 use super::cut::Cut;
 use super::hash::{End, Seeds};
+use super::records::Home;
 
 /// A run of literal segments that stand next to each other.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +17,23 @@ struct Run {
     end: End,
 }
 
+/// The most wildcards for one segment in a pattern that has a shape.
+const MOST_SINGLES: usize = 6;
+
+/// What makes a shape: how many elements stand before and behind the multi wildcard, and which of them are single wildcards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Form {
+    /// Elements before the multi wildcard, or all.
+    front: u16,
+    /// Elements behind it.
+    pub(super) back: u16,
+    has_multi: bool,
+    front_singles: u8,
+    all_singles: u8,
+    /// Positions of single wildcards, each from its end, those of the front first.
+    singles: [u16; MOST_SINGLES],
+}
+
 /// Patterns with literals at the same places and wildcards at the same places.
 ///
 /// ```text
@@ -24,90 +42,177 @@ struct Run {
 /// ```
 #[derive(Debug)]
 pub(super) struct Shape {
-    /// For each element but the multi wildcard, whether it is a literal.
-    literal: Box<[bool]>,
-    /// The number of elements before the multi wildcard, if there is one.
-    multi: Option<usize>,
+    pub(super) form: Form,
+    /// Whether the patterns begin with a literal.
+    begins_literal: bool,
     runs: Box<[Run]>,
     /// Bytes of wildcards and separators behind the last run.
     tail: usize,
-    fronts: Box<[usize]>,
-    backs: Box<[usize]>,
     /// How many patterns of the index have the shape; never 0.
     pub(super) patterns: usize,
 }
 
-impl Shape {
-    /// Whether elements like these can have a shape: no glob, at most one multi wildcard.
-    pub(super) fn can_be_of(elements: &[Element]) -> bool {
-        let multis = elements
-            .iter()
-            .filter(|element| **element == Element::Multi)
-            .count();
-        multis < 2
-            && !elements
-                .iter()
-                .any(|element| matches!(element, Element::Glob(_)))
-    }
-
-    /// The shape of elements that can have one, with no pattern yet.
-    pub(super) fn of(elements: &[Element], rules: &Rules) -> Self {
+impl Form {
+    /// The form of these elements: there is none for globs, several multi wildcards, or many single ones.
+    pub(super) fn of(elements: &[Element]) -> Option<Self> {
         let multi = elements
             .iter()
             .position(|element| *element == Element::Multi);
-        let (runs, tail) = runs_of(elements, rules, multi.unwrap_or(elements.len()));
-        let positions = |end| {
-            let runs = runs.iter().filter(move |run| run.end == end);
-            runs.flat_map(|run| run.first.min(run.last)..=run.first.max(run.last))
-                .collect()
+        let front = multi.unwrap_or(elements.len());
+        let back = elements.len() - front - usize::from(multi.is_some());
+        let (front_16, back) = (u16::try_from(front).ok()?, u16::try_from(back).ok()?);
+        let mut form = Self {
+            front: front_16,
+            back,
+            has_multi: multi.is_some(),
+            ..Self::default()
         };
-        let singles = elements
-            .iter()
-            .filter(|element| **element != Element::Multi);
+        for (at, element) in elements.iter().enumerate() {
+            match element {
+                Element::Single if at < front => form.add_single(at)?,
+                Element::Single => form.add_single(elements.len() - 1 - at)?,
+                Element::Multi if at == front => form.front_singles = form.all_singles,
+                Element::Literal(_) => {}
+                Element::Glob(_) | Element::Multi => return None,
+            }
+        }
+        if multi.is_none() {
+            form.front_singles = form.all_singles;
+        }
+        Some(form)
+    }
+
+    fn add_single(&mut self, position: usize) -> Option<()> {
+        *self.singles.get_mut(usize::from(self.all_singles))? = u16::try_from(position).ok()?;
+        self.all_singles += 1;
+        Some(())
+    }
+}
+
+/// What a search for the patterns of a shape needs: which sums of a cut make the hash.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Search {
+    pub(super) home: Home,
+    begins_literal: bool,
+    /// Single wildcards beside the first.
+    more: u8,
+    /// The fewest segments of a topic, and how many more it may have.
+    least: usize,
+    beyond: usize,
+    /// What the terms are added to.
+    pub(super) start: u64,
+    /// Where the sums of a cut are that are added, and those of the single wildcards that are taken away again: up to the
+    /// wildcard, and up to the one before.
+    front: u32,
+    back: u32,
+    holes: [u32; MOST_SINGLES],
+}
+
+impl Search {
+    /// The search for a shape with this home, in cuts that sum so many terms from the back.
+    pub(super) fn new(shape: &Shape, home: Home, backs: usize, seeds: &Seeds) -> Self {
+        let Form {
+            front,
+            back,
+            has_multi,
+            front_singles,
+            all_singles,
+            singles,
+        } = shape.form;
+        let begin = u32::try_from(backs).unwrap_or_default() + 1;
+        let mut holes = [0; MOST_SINGLES];
+        for (number, (hole, position)) in (0..all_singles).zip(holes.iter_mut().zip(singles)) {
+            let begin = if number < front_singles { begin } else { 0 };
+            *hole = begin + u32::from(position) + 1;
+        }
         Self {
-            literal: singles.map(is_literal).collect(),
-            multi,
-            fronts: positions(End::Front),
-            backs: positions(End::Back),
+            home,
+            begins_literal: shape.begins_literal,
+            more: all_singles.saturating_sub(1),
+            least: usize::from(front) + usize::from(back),
+            beyond: if has_multi { usize::MAX } else { 0 },
+            start: seeds.of_shape(home.0),
+            front: begin + u32::from(front),
+            back: u32::from(back),
+            holes,
+        }
+    }
+
+    /// The search for patterns without wildcards, where the sum of all terms is here.
+    pub(super) fn of_all(sum: usize, seeds: &Seeds) -> Self {
+        let front = u32::try_from(sum).unwrap_or_default();
+        Self {
+            home: Home::EXACT,
+            begins_literal: true,
+            more: 0,
+            least: 0,
+            beyond: usize::MAX,
+            start: seeds.of_shape(Home::EXACT.0),
+            front,
+            back: 0,
+            holes: [0; MOST_SINGLES],
+        }
+    }
+
+    /// Whether a pattern of the shape can match a topic with so many segments, where its first must be a literal.
+    #[inline]
+    pub(super) fn takes(&self, segments: usize, literal_first: bool) -> bool {
+        segments.wrapping_sub(self.least) <= self.beyond
+            && segments >= self.least
+            && (self.begins_literal || !literal_first)
+    }
+
+    /// The hash of the literals at the shape's places, in a topic or in a pattern of the shape.
+    #[inline]
+    pub(super) fn hash(&self, sums: &[u64]) -> u64 {
+        let mut hash = self
+            .start
+            .wrapping_add(sums[self.front as usize])
+            .wrapping_add(sums[self.back as usize]);
+        let hole = self.holes[0] as usize;
+        if hole > 0 {
+            hash = hash.wrapping_sub(sums[hole]).wrapping_add(sums[hole - 1]);
+        }
+        if self.more > 0 {
+            hash = self.without_more(hash, sums);
+        }
+        hash
+    }
+
+    /// Two sums of a cut to add and one to subtract, if that is all there is to the hash.
+    pub(super) fn summands(&self) -> Option<([usize; 2], usize)> {
+        let [front, back, hole] = [self.front, self.back, self.holes[0]].map(|at| at as usize);
+        match (hole, back) {
+            _ if self.more > 0 => None,
+            (0, _) => Some(([front, back], 0)),
+            (_, 0) => Some(([front, hole - 1], hole)),
+            _ => None,
+        }
+    }
+
+    #[inline(never)]
+    fn without_more(&self, hash: u64, sums: &[u64]) -> u64 {
+        let more = self.holes[1..=usize::from(self.more)]
+            .iter()
+            .map(|&hole| hole as usize);
+        more.fold(hash, |hash, hole| {
+            hash.wrapping_sub(sums[hole]).wrapping_add(sums[hole - 1])
+        })
+    }
+}
+
+impl Shape {
+    /// The shape of these elements, with no pattern yet.
+    pub(super) fn new(form: Form, elements: &[Element], rules: &Rules) -> Self {
+        let (runs, tail) = runs_of(elements, rules, usize::from(form.front));
+        let begins_literal = matches!(elements.first(), Some(Element::Literal(_)));
+        Self {
+            form,
+            begins_literal,
             runs: runs.into(),
             tail,
             patterns: 0,
         }
-    }
-
-    /// Whether elements have this shape.
-    pub(super) fn is_of(&self, elements: &[Element]) -> bool {
-        let multi = elements
-            .iter()
-            .position(|element| *element == Element::Multi);
-        let singles = elements
-            .iter()
-            .filter(|element| **element != Element::Multi);
-        self.multi == multi && singles.map(is_literal).eq(self.literal.iter().copied())
-    }
-
-    /// Whether a pattern of this shape can match a topic with so many segments.
-    #[inline]
-    pub(super) fn takes(&self, segments: usize) -> bool {
-        segments == self.literal.len() || segments > self.literal.len() && self.multi.is_some()
-    }
-
-    /// Whether its patterns begin with a literal.
-    #[inline]
-    pub(super) fn begins_literal(&self) -> bool {
-        self.multi != Some(0) && self.literal.first() == Some(&true)
-    }
-
-    /// What the literals at this shape's places add up to, in a topic or in a pattern of this shape.
-    #[inline]
-    pub(super) fn sum(&self, cut: &Cut, seeds: &Seeds) -> u64 {
-        let fronts = self.fronts.iter().map(|&at| cut.term(at));
-        let back = cut.len().wrapping_sub(1);
-        let backs = self
-            .backs
-            .iter()
-            .map(|&at| seeds.term(cut.hash(back - at), End::Back, at));
-        fronts.chain(backs).fold(0, u64::wrapping_add)
     }
 
     /// Whether the text of a pattern of this shape matches a topic.
@@ -132,8 +237,7 @@ impl Shape {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        let positions = self.fronts.len() + self.backs.len();
-        self.literal.len() + self.runs.len() * size_of::<Run>() + positions * size_of::<usize>()
+        size_of_val(&*self.runs)
     }
 }
 
@@ -145,10 +249,6 @@ impl Run {
             End::Back => cut.range(cut.len() - 1 - self.first, cut.len() - 1 - self.last),
         }
     }
-}
-
-fn is_literal(element: &Element) -> bool {
-    matches!(element, Element::Literal(_))
 }
 
 /// The runs of elements and the bytes behind the last; `front` elements are counted from the front.

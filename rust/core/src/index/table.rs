@@ -1,91 +1,133 @@
-//! A hash table of places: a bucket is one cache line, with one-byte tags beside the places.
+//! A hash table of places: one word of one-byte tags for seven places, and the places apart.
 //!
 //! ```text
-//!   one bucket, 64 bytes:  | 12 tags, 0 = free | spilled: u32 | 12 places: u32 each |
+//!   groups   | 7 tags, 0 = free | 4 counters of 2 bits |  one word each, next to each other
+//!   places   | 7 × u32                                 |  read for a tag that fits, and only then
 //! ```
 //!
-//! The table knows neither keys nor texts. A caller brings a hash, gets candidates (a bucket holds a wrong one in about
-//! one search of 25) and verifies each by what stands at its place. `spilled` counts the places that found this bucket
-//! full and went on to a later one, so a search ends at the first bucket that turned nothing away, and removing leaves
-//! no tombstone (the idea of Facebook's F14).
-
+//! The table knows neither keys nor texts. A caller brings a hash, gets candidates (a wrong one in about one search of
+//! 40) and verifies each by what stands at its place. Most searches of a match find nothing, and the tags of a million
+//! entries are 1.6 MB: a search that finds nothing costs one word that is mostly in a cache.
+//!
+//! A place whose group is full goes on to a later one, and is counted where it did, by two bits of its tag: a search goes
+//! on just where a place with a tag like the wanted one did, and removing leaves no tombstone (Facebook's F14 counts so,
+//! with one counter). A counter that reaches 3 stays there until the table is built anew, which is due after so many
+//! removals. Places with the same tag are counted together, so it does not matter which of two equal ones is removed.
 use super::hash::wide_product;
 
-/// Places in a bucket.
-const WIDTH: usize = 12;
+/// Places in a group.
+const WIDTH: usize = 7;
 /// The most places in a hundred that are used before the table must grow.
-const FULL: usize = 85;
+const FULL: usize = 75;
 
-const TAGS: u128 = (1 << (8 * WIDTH)) - 1;
-const LOW: u128 = u128::from_le_bytes([1; 16]) & TAGS;
-const HIGH: u128 = u128::from_le_bytes([0x80; 16]) & TAGS;
-const ONE_SPILLED: u128 = 1 << (8 * WIDTH);
+const LOW: u64 = 0x0101_0101_0101_0101;
+const TAGS: u64 = 0x00ff_ffff_ffff_ffff;
+/// The high bits of the tags.
+const HIGH: u64 = 0x8080_8080_8080_8080 & TAGS;
+/// What a counter cannot go beyond.
+const MOST: u64 = 3;
 
-#[derive(Clone, Debug, Default)]
-#[repr(align(64))]
-struct Bucket {
-    /// The tags from the lowest byte up, then the count of spilled places.
-    head: u128,
-    places: [u32; WIDTH],
+/// The tag of a hash, which comes from the middle; the group comes from the high bits.
+#[inline]
+fn tag_of(hash: u64) -> u8 {
+    hash.to_le_bytes()[4].max(1)
 }
 
-impl Bucket {
+/// Seven tags and four counters.
+#[derive(Clone, Copy, Debug, Default)]
+struct Group(u64);
+
+impl Group {
+    /// Where the counter for a tag begins.
+    #[inline]
+    fn counter(tag: u8) -> u32 {
+        56 + 2 * u32::from(tag & 3)
+    }
+
     /// The high bit of each tag that equals `tag`.
     #[inline]
-    fn equal(&self, tag: u8) -> u128 {
-        let difference = self.head ^ (LOW * u128::from(tag));
-        let low_bits = (difference & !HIGH & TAGS) + (HIGH - LOW);
-        !(low_bits | difference) & HIGH
+    fn equal(self, tag: u8) -> u64 {
+        let difference = self.0 ^ (LOW * u64::from(tag));
+        !(((difference & !HIGH & TAGS) + (HIGH - (LOW & TAGS))) | difference) & HIGH
     }
 
-    fn tag(&self, slot: usize) -> u8 {
-        self.head.to_le_bytes()[slot]
+    /// Whether some tag may equal `tag`, or some place with a tag like it went on.
+    #[inline]
+    fn is_promising(self, tag: u8) -> bool {
+        let difference = self.0 ^ (LOW * u64::from(tag));
+        let equal = difference.wrapping_sub(LOW) & !difference & HIGH;
+        equal | (self.0 >> Self::counter(tag) & MOST) != 0
     }
 
-    fn set(&mut self, slot: usize, tag: u8, place: u32) {
-        let shift = 8 * slot;
-        self.head = self.head & !(0xff << shift) | u128::from(tag) << shift;
-        self.places[slot] = place;
+    #[inline]
+    fn count(self, tag: u8) -> u64 {
+        self.0 >> Self::counter(tag) & MOST
     }
 
-    fn free_slot(&self) -> Option<usize> {
-        (0..WIDTH).find(|&slot| self.tag(slot) == 0)
+    /// Counts one more or one less place that went on, unless the counter is stuck.
+    fn count_change(&mut self, tag: u8, one_more: bool) {
+        let one = 1 << Self::counter(tag);
+        match (self.count(tag), one_more) {
+            (MOST, _) => {}
+            (_, true) => self.0 += one,
+            (_, false) => self.0 -= one,
+        }
+    }
+
+    fn set(&mut self, slot: usize, tag: u8) {
+        self.0 = self.0 & !(0xff << (8 * slot)) | u64::from(tag) << (8 * slot);
     }
 }
 
-fn tag_of(hash: u64) -> u8 {
-    (hash.to_le_bytes()[0]).max(1)
+/// Takes the lowest of the marked slots.
+#[inline]
+fn next_slot(marked: &mut u64) -> Option<usize> {
+    if *marked == 0 {
+        return None;
+    }
+    let slot = marked.trailing_zeros() as usize / 8;
+    *marked &= *marked - 1;
+    Some(slot)
 }
 
 /// Places by hash; equal hashes may repeat.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    buckets: Vec<Bucket>,
+    groups: Vec<Group>,
+    places: Vec<[u32; WIDTH]>,
     len: usize,
+    /// Removals since the table was built.
+    removed: usize,
 }
 
-/// A search for a hash that looked at its first bucket.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Probe {
-    bucket: usize,
+/// The places whose tag fits a hash.
+#[derive(Debug)]
+pub(super) struct Candidates<'t> {
+    table: &'t Table,
+    group: usize,
     tag: u8,
-    /// What [`Bucket::equal`] said of the bucket and was not handed out yet.
-    equal: u128,
-    /// How many buckets to look at after this one: none unless it turned a place away.
-    more: usize,
+    /// The slots of the group whose tag fits and that were not handed out yet.
+    equal: u64,
+    /// How many groups may still be looked at.
+    left: usize,
 }
 
-impl Probe {
-    /// The next place whose tag fits.
+impl Iterator for Candidates<'_> {
+    type Item = u32;
+
     #[inline]
-    pub(super) fn next(&mut self, table: &Table) -> Option<u32> {
-        while self.equal == 0 {
-            let rest = self.more.checked_sub(1)?;
-            *self = table.probe_bucket(table.after(self.bucket), self.tag, rest);
+    fn next(&mut self) -> Option<u32> {
+        loop {
+            if let Some(slot) = next_slot(&mut self.equal) {
+                return Some(self.table.places[self.group][slot]);
+            }
+            if self.left == 0 || self.table.groups[self.group].count(self.tag) == 0 {
+                return None;
+            }
+            self.left -= 1;
+            self.group = self.table.after(self.group);
+            self.equal = self.table.groups[self.group].equal(self.tag);
         }
-        let slot = self.equal.trailing_zeros() as usize / 8;
-        self.equal &= self.equal - 1;
-        Some(table.buckets[self.bucket].places[slot])
     }
 }
 
@@ -95,106 +137,116 @@ impl Table {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.buckets.capacity() * size_of::<Bucket>()
+        self.groups.capacity() * (size_of::<Group>() + size_of::<[u32; WIDTH]>())
     }
 
     #[inline]
     fn home(&self, hash: u64) -> usize {
-        let [_, bucket] = wide_product(hash, self.buckets.len() as u64);
-        usize::try_from(bucket).unwrap_or_default()
+        let [_, group] = wide_product(hash, self.groups.len() as u64);
+        usize::try_from(group).unwrap_or_default()
     }
 
-    fn after(&self, bucket: usize) -> usize {
-        if bucket + 1 == self.buckets.len() {
+    fn after(&self, group: usize) -> usize {
+        if group + 1 == self.groups.len() {
             0
         } else {
-            bucket + 1
+            group + 1
         }
     }
 
-    /// Looks at the first bucket of a hash; the table is not empty.
+    /// Whether there may be a place put in with this hash, in a table that is not empty. Looks at one word.
     #[inline]
-    pub(super) fn probe(&self, hash: u64) -> Probe {
-        self.probe_bucket(self.home(hash), tag_of(hash), self.buckets.len() - 1)
-    }
-
-    /// Looks at a bucket, with so many more behind it at most.
-    #[inline]
-    fn probe_bucket(&self, bucket: usize, tag: u8, rest: usize) -> Probe {
-        let here = &self.buckets[bucket];
-        let more = if here.head < ONE_SPILLED { 0 } else { rest };
-        Probe {
-            bucket,
-            tag,
-            equal: here.equal(tag),
-            more,
-        }
+    pub(super) fn may_hold(&self, hash: u64) -> bool {
+        self.groups[self.home(hash)].is_promising(tag_of(hash))
     }
 
     /// The places put in with this hash, and a few others.
-    pub(super) fn candidates(&self, hash: u64) -> impl Iterator<Item = u32> + '_ {
-        let mut probe = if self.len == 0 {
-            Probe::default()
-        } else {
-            self.probe(hash)
-        };
-        std::iter::from_fn(move || probe.next(self))
+    #[inline]
+    pub(super) fn candidates(&self, hash: u64) -> Candidates<'_> {
+        let (group, tag) = (self.home(hash), tag_of(hash));
+        match self.groups.get(group) {
+            Some(here) => Candidates {
+                table: self,
+                group,
+                tag,
+                equal: here.equal(tag),
+                left: self.groups.len() - 1,
+            },
+            None => Candidates {
+                table: self,
+                group,
+                tag,
+                equal: 0,
+                left: 0,
+            },
+        }
     }
 
     /// Whether so many more places need a [`Table::reset`] first.
     #[inline]
     pub(super) fn lacks_room(&self, more: usize) -> bool {
-        (self.len + more) * 100 > self.buckets.len() * WIDTH * FULL
+        (self.len + more) * 100 > self.groups.len() * WIDTH * FULL
+            || self.removed > 8 * self.len + 64
     }
 
-    /// Empties the table and makes room for `len` places and, where they are many, a third more.
+    /// Whether the table is large and hardly used.
+    pub(super) fn is_sparse(&self) -> bool {
+        self.groups.len() > 64 && self.len * 4 < self.groups.len() * WIDTH
+    }
+
+    /// Empties the table and makes room for `len` places and a quarter more.
     pub(super) fn reset(&mut self, len: usize) {
-        let buckets = (len + len / 3) * 100 / (WIDTH * FULL) + 1;
-        self.buckets = vec![Bucket::default(); buckets];
-        self.len = 0;
+        let groups = (len + len / 4) * 100 / (WIDTH * FULL) + 1;
+        *self = Self::default();
+        self.groups.resize(groups, Group::default());
+        self.places.resize(groups, [0; WIDTH]);
     }
 
-    /// Puts in a place; the table is not full.
+    /// Puts in a place; the table does not lack room.
     pub(super) fn insert(&mut self, hash: u64, place: u32) {
-        let mut bucket = self.home(hash);
+        let (mut group, tag) = (self.home(hash), tag_of(hash));
         loop {
-            if let Some(slot) = self.buckets[bucket].free_slot() {
-                self.buckets[bucket].set(slot, tag_of(hash), place);
+            let here = &mut self.groups[group];
+            if let Some(slot) = next_slot(&mut here.equal(0)) {
+                here.set(slot, tag);
+                self.places[group][slot] = place;
                 self.len += 1;
                 return;
             }
-            self.buckets[bucket].head += ONE_SPILLED;
-            bucket = self.after(bucket);
+            here.count_change(tag, true);
+            group = self.after(group);
         }
     }
 
     /// Takes out a place that was put in with this hash.
     pub(super) fn remove(&mut self, hash: u64, place: u32) {
-        let (mut bucket, tag) = (self.home(hash), tag_of(hash));
+        let (mut group, tag) = (self.home(hash), tag_of(hash));
         loop {
-            let here = &mut self.buckets[bucket];
-            let slot = (0..WIDTH).find(|&slot| here.tag(slot) == tag && here.places[slot] == place);
-            if let Some(slot) = slot {
-                here.set(slot, 0, 0);
-                self.len -= 1;
-                return;
+            let here = &mut self.groups[group];
+            let mut equal = here.equal(tag);
+            while let Some(slot) = next_slot(&mut equal) {
+                if self.places[group][slot] == place {
+                    here.set(slot, 0);
+                    self.len -= 1;
+                    self.removed += 1;
+                    return;
+                }
             }
             assert!(
-                here.head >= ONE_SPILLED,
+                here.count(tag) > 0,
                 "a place is in the table it was put into"
             );
-            here.head -= ONE_SPILLED;
-            bucket = self.after(bucket);
+            here.count_change(tag, false);
+            group = self.after(group);
         }
     }
 }
 
 #[cfg(any(test, feature = "oracle"))]
 impl Table {
-    /// Panics unless the counts are those of the buckets.
+    /// Panics unless the length is what the groups hold.
     pub(super) fn check(&self) {
-        let used = |bucket: &Bucket| (0..WIDTH).filter(|&slot| bucket.tag(slot) != 0).count();
-        assert_eq!(self.buckets.iter().map(used).sum::<usize>(), self.len);
-        assert!(self.len > 0 || self.buckets.iter().all(|bucket| bucket.head < ONE_SPILLED));
+        let used = |group: &Group| WIDTH - (group.equal(0).count_ones() as usize);
+        assert_eq!(self.groups.iter().map(used).sum::<usize>(), self.len);
     }
 }

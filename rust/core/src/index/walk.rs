@@ -43,10 +43,11 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// Hands to `found` every entry whose pattern matches a topic, each once.
+    /// Hands to `found` every entry of a trie that is not empty whose pattern matches a topic, each once.
     ///
     /// Work is at most segments × nodes reached: a node that is not of a multi wildcard has one parent, so a step can
     /// reach it once, and the others are stamped.
+    #[inline(never)]
     pub(super) fn run(
         &mut self,
         trie: &mut Trie,
@@ -55,9 +56,6 @@ impl Walk {
         first: First<'_>,
         mut found: impl FnMut(Place),
     ) {
-        if trie.is_empty() {
-            return;
-        }
         self.begin(trie);
         self.here.push(ROOT);
         if first.is_open() {

@@ -1,0 +1,141 @@
+//! How the subscriptions that match a topic are found.
+use crate::error::TopicError;
+use crate::grammar::Grammar;
+
+use super::hashed::Topic;
+use super::records::Place;
+use super::walk::First;
+use super::{Buffers, Explanation, Index, SubscriptionId};
+
+impl Index {
+    /// The subscriptions that match `topic`, ascending.
+    ///
+    /// # Errors
+    ///
+    /// [`TopicError`] if `topic` is none of the index's grammar.
+    pub fn matches(&mut self, topic: &str) -> Result<Vec<SubscriptionId>, TopicError> {
+        let mut ids = Vec::new();
+        self.match_into(topic, &mut ids)?;
+        Ok(ids)
+    }
+
+    /// Puts the subscriptions that match `topic` into `ids`, ascending, in place of what was there.
+    ///
+    /// # Errors
+    ///
+    /// [`TopicError`] if `topic` is none of the index's grammar.
+    pub fn match_into(
+        &mut self,
+        topic: &str,
+        ids: &mut Vec<SubscriptionId>,
+    ) -> Result<(), TopicError> {
+        ids.clear();
+        self.find_places(topic)?;
+        for &place in &self.buffers.found {
+            self.entries.push_ids(place, ids);
+        }
+        if self.buffers.found.len() > 1 {
+            ids.sort();
+        }
+        Ok(())
+    }
+
+    /// Fills the buffer with the entries that match a topic.
+    fn find_places(&mut self, topic: &str) -> Result<(), TopicError> {
+        self.cut_topic(topic)?;
+        let first = first_of(topic, &self.grammar, self.reserved.as_deref());
+        let Self {
+            entries,
+            hashed,
+            buffers,
+            seeds,
+            trie,
+            prefixes,
+            ..
+        } = self;
+        let Buffers { cut, walk, found } = buffers;
+        found.clear();
+        let cut_topic = Topic {
+            text: topic.as_bytes(),
+            cut,
+        };
+        hashed.find_matching(cut_topic, !first.is_open(), &entries.records, seeds, found);
+        if !trie.is_empty() {
+            walk.run(trie, topic, cut, first, |place| found.push(place));
+        }
+        if prefixes.len() > 0 {
+            let spelt = if first.is_open() {
+                0
+            } else {
+                self.reserved.as_deref().map_or(0, str::len)
+            };
+            prefixes.find(topic.as_bytes(), spelt, seeds, |place| found.push(place));
+        }
+        Ok(())
+    }
+
+    /// Cuts a topic; the cut alone tells that most texts are topics.
+    fn cut_topic(&mut self, topic: &str) -> Result<(), TopicError> {
+        let limits = self.grammar.limits();
+        let cut = &mut self.buffers.cut;
+        if topic.is_empty() || topic.len() > limits.max_bytes {
+            self.grammar.validate_topic(topic)?;
+        }
+        cut.cut(topic.as_bytes(), self.hashed.most_back(), &self.seeds);
+        if cut.is_suspect() || cut.len() > limits.max_segments {
+            self.grammar.validate_topic(topic)?;
+        }
+        Ok(())
+    }
+
+    /// Which subscriptions match `topic`, ascending, and through which structure.
+    ///
+    /// # Errors
+    ///
+    /// [`TopicError`] if `topic` is none of the index's grammar.
+    pub fn explain(&mut self, topic: &str) -> Result<Vec<Explanation>, TopicError> {
+        self.find_places(topic)?;
+        let mut all = Vec::new();
+        let mut ids = Vec::new();
+        for &place in &self.buffers.found {
+            ids.clear();
+            self.entries.push_ids(place, &mut ids);
+            let structure = self.entries.records.get(place).0.structure();
+            all.extend(ids.iter().map(|&id| Explanation {
+                id,
+                pattern: self.spelling(id, place),
+                structure,
+            }));
+        }
+        all.sort_by_key(|explanation| explanation.id);
+        Ok(all)
+    }
+
+    /// The pattern of a subscription, as it was given.
+    pub(super) fn spelling(&self, id: SubscriptionId, place: Place) -> Box<str> {
+        if let Some(spelling) = self.spellings.get(&id) {
+            return spelling.clone();
+        }
+        let (home, text) = self.entries.records.get(place);
+        String::from_utf8_lossy(home.pattern(text)).into()
+    }
+}
+
+/// What the first segment of a topic may be matched by.
+fn first_of<'g>(topic: &str, grammar: &'g Grammar, reserved: Option<&str>) -> First<'g> {
+    let hidden = grammar
+        .rules()
+        .and_then(|rules| rules.hidden_prefix.as_deref());
+    let is_reserved = reserved
+        .and_then(|reserved| topic.strip_prefix(reserved))
+        .is_some_and(|rest| {
+            grammar
+                .rules()
+                .is_none_or(|rules| rest.is_empty() || rest.starts_with(rules.separator))
+        });
+    match hidden.filter(|prefix| topic.starts_with(prefix)) {
+        _ if is_reserved => First::Literal,
+        Some(prefix) => First::Hidden(prefix),
+        None => First::Open,
+    }
+}
