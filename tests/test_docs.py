@@ -79,6 +79,13 @@ def test_the_guarantees_name_tests() -> None:
     assert len(NAMED.findall((ROOT / "docs" / "guide" / "guarantees.md").read_text(encoding="utf-8"))) >= 12
 
 
+def test_a_module_that_the_layout_names_is_there() -> None:
+    layout = (ROOT / "docs" / "layout.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(_\w+/\w+\.py)`", layout)
+    assert [path for path in named if not (ROOT / "python" / "stentor" / path).is_file()] == []
+    assert len(named) >= 12
+
+
 def test_a_page_is_read_as_it_says(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
