@@ -83,8 +83,8 @@ class Parts:
             observers=settings.observers,
         )
         self.requests = Requests()
-        self.quiescence = Quiescence(self.ledger)
-        self.router = Router(store, self.backlog, self.addressing, self.publishing, self.ledger)
+        self.quiescence = Quiescence(self.ledger, self.readiness)
+        self.router = Router(store, nursery, self.backlog, self.publishing, self.ledger)
         self.feed_numbers = count(1)
         self.calls.on_raise = self._raise
         self.calls.on_quarantine = self.attendance.quarantine

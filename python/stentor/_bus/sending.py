@@ -352,12 +352,12 @@ class Sending:
             raise UnknownAgentError(name)
         return _receipt(message, await self._parts.publishing.publish(message, Resubmission(recipient)))
 
-    def _broadcast_result(self, message: Message, selection: Selection, outcomes: Outcomes) -> BroadcastResult:
+    def _broadcast_result(self, message: Message, selection: Selection | None, outcomes: Outcomes) -> BroadcastResult:
         return BroadcastResult(
             message_id=message.id,
             target=message.topic,
             subscribers_reached=outcomes.reached,
-            pattern_matches=selection.wildcards,
+            pattern_matches=0 if selection is None else selection.wildcards,
             delivery_failures=len(outcomes.errors),
             latency_ms=(self._parts.clock() - message.timestamp) * 1000.0,
             errors=tuple(outcomes.errors),

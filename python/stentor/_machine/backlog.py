@@ -8,6 +8,7 @@ the next.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, final
 
@@ -142,6 +143,20 @@ class Backlog:
             delivery.redelivered = each.redelivered
             page.numbers[delivery] = each.id
         self._dispatcher.accept_all(page.numbers)
+        try:
+            await self._see_through(page, recipient)
+        except trio.Cancelled:
+            with trio.CancelScope(shield=True), suppress(StoreError):
+                handled, _ = page.collect()
+                await self._store.acknowledge(recipient.name, handled)
+                await self._store.release(recipient.name)
+            raise
+        if page.abandoned:
+            await self._store.release(recipient.name)
+        return page.abandoned
+
+    async def _see_through(self, page: _Page, recipient: Recipient) -> None:
+        """Tell the store what has become of a page, until that is known of all of it."""
         while page.numbers:
             await page.progress()
             handled, failed = page.collect()
@@ -150,9 +165,6 @@ class Backlog:
             for number, error, attempts in failed:
                 kind = EntryKind.DEAD_LETTER if recipient.durable else EntryKind.FAILED
                 await self._store.fail(recipient.name, number, failure=repr(error), attempts=attempts, kind=kind)
-        if page.abandoned:
-            await self._store.release(recipient.name)
-        return page.abandoned
 
     async def poll(self, recipient: Recipient, limit: int) -> list[Message]:
         """Read what is stored for `recipient`, the failed included; acknowledged at once if it polls so."""
@@ -196,8 +208,6 @@ class Backlog:
 class _Page:
     """Watches a page of stored messages until all of them are over."""
 
-    keeps_failed = True
-
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._parked = False
@@ -213,6 +223,10 @@ class _Page:
 
     def accepted(self, delivery: Delivery) -> None:
         """It was entered before."""
+
+    def keeps(self, delivery: Delivery, error: Exception) -> bool:  # noqa: ARG002 - the protocol
+        """Keep it: it is in the store already, and marked there."""
+        return True
 
     def over(self, delivery: Delivery, error: Exception | None) -> None:
         self._over.append((delivery, error))

@@ -64,7 +64,9 @@ class Dispatcher:
             self._accept_one(Delivery(message, target, watcher), target.quota)
         for target, error in selection.broken:
             target.recipient.addressed += 1
-            self._ledger.dead(Delivery(message, target, watcher), error, self._clock())
+            delivery = Delivery(message, target, watcher)
+            delivery.attempt = 0
+            self._ledger.dead(delivery, error, self._clock())
         if self._readiness.queue:
             self._readiness.on_ready()
 

@@ -59,7 +59,7 @@ class Ledger:
         """It has failed for good."""
         recipient = recipient_of(delivery)
         message = delivery.message
-        if delivery._watcher is not None and delivery._watcher.keeps_failed:
+        if delivery._watcher is not None and delivery._watcher.keeps(delivery, error):
             recipient.stored += 1
         else:
             recipient.dead += 1
@@ -106,6 +106,13 @@ class Ledger:
         """It is in the agent's stored mailbox, because there is nobody to handle it now."""
         recipient_of(delivery).stored += 1
         self._over(delivery, None)
+
+    def unstored(self, delivery: Delivery, error: Exception) -> None:
+        """What had failed, and was to be stored, is a dead letter after all: the store refused it."""
+        recipient = recipient_of(delivery)
+        recipient.stored -= 1
+        recipient.dead += 1
+        self.dead_letters.add(_letter(delivery, error, delivery.message.timestamp))
 
     def count(self, lane: Lane, *, counted: bool) -> None:
         """Let what waits in `lane` keep the bus from being settled, or not; with a feed, also what its owner has."""

@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Protocol, final
 
 import trio
 
 from stentor._mechanisms.deliveries import recipient_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from stentor._machine.attendance import Attendance
     from stentor._mechanisms.deliveries import Delivery
     from stentor._mechanisms.recipients import Recipient
-    from stentor._mechanisms.routes import Selection
+    from stentor._mechanisms.routes import Selection, Target
+
+
+class Keeper(Protocol):
+    """Takes what a recipient cannot have now, or has failed on; both at once, without waiting."""
+
+    def absent(self, target: Target) -> None:
+        """Take the message for a recipient that is not there."""
+
+    def failed(self, delivery: Delivery, error: Exception) -> None:
+        """Take a delivery that has failed for good."""
 
 
 @final
 class Outcomes:
     """Watches all deliveries of one message until the last of them is over."""
 
-    def __init__(
-        self, attendance: Attendance, check: Callable[[], None], without: Collection[Recipient], *, keeps_failed: bool
-    ) -> None:
+    def __init__(self, attendance: Attendance, check: Callable[[], None], keeper: Keeper | None = None) -> None:
         """Watch nothing yet; the dispatcher tells each delivery as it accepts it.
 
-        `check` raises DeadlockError when who is `awaited` can never go on.
+        `check` raises DeadlockError when who is `awaited` can never go on; `keeper` has what nobody takes now.
         """
-        self._without = without
-        self.keeps_failed = keeps_failed
+        self._keeper = keeper
+        self._absent: Sequence[Target] = ()
+        self.names: tuple[str, ...] = ()
+        """All whom it is for, those who are not there too."""
         self._attendance = attendance
         self._check = check
         self._expected: tuple[Recipient, ...] = ()
@@ -42,14 +52,16 @@ class Outcomes:
         """Who failed, and why."""
 
     def select(self, selection: Selection) -> Selection:
-        """Leave out who shall not get the message, and take note of who would if it were accepted now.
+        """Take note of who would get the message if it were accepted now; a keeper has it for who is not there.
 
         Raises:
             DeadlockError: Waiting for them would never end.
         """
-        if self._without:
-            targets = [target for target in selection.all_targets if target.recipient not in self._without]
-            selection = selection.only(targets)
+        self.names = selection.names
+        if self._keeper is not None:
+            targets = selection.all_targets
+            self._absent = [target for target in targets if not target.is_there]
+            selection = selection.only([target for target in targets if target.is_there])
         self._expected = tuple(target.recipient for target in selection.targets if target.is_called)
         self._check()
         return selection
@@ -60,6 +72,19 @@ class Outcomes:
         for delivery in self._pending:
             recipient = recipient_of(delivery)
             yield delivery if delivery in recipient.running else recipient
+
+    def committed(self) -> None:
+        """Let the keeper have it for who was not there when the others got it."""
+        if self._keeper is not None:
+            for target in self._absent:
+                self._keeper.absent(target)
+
+    def keeps(self, delivery: Delivery, error: Exception) -> bool:
+        """Give the keeper, if there is one, what has failed for good."""
+        if self._keeper is None:
+            return False
+        self._keeper.failed(delivery, error)
+        return True
 
     def accepted(self, delivery: Delivery) -> None:
         """Wait for this one too, unless nobody is called with it: then it has arrived."""

@@ -11,20 +11,21 @@ from typing import TYPE_CHECKING, Final, final
 import trio
 
 from stentor._machine.outcomes import Outcomes
-from stentor._mechanisms.routes import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from stentor._machine.addressing import Addressing
     from stentor._machine.attendance import Attendance
     from stentor._machine.backlog import Backlog
     from stentor._machine.dispatcher import Dispatcher
+    from stentor._machine.outcomes import Keeper
     from stentor._machine.waits import Waits
     from stentor._mechanisms.deliveries import Delivery, Watcher
     from stentor._mechanisms.mailbox import Quota
     from stentor._mechanisms.observing import Observer
     from stentor._mechanisms.recipients import Recipient
+    from stentor._mechanisms.routes import Selection
     from stentor._values.messages import Message
 
 PUBLISH_BUDGET: Final = 1000
@@ -109,40 +110,38 @@ class Publishing:
                     await (self.rest if handler is None else trio.lowlevel.checkpoint)()
 
     async def publish_and_wait(
-        self,
-        message: Message,
-        timeout: float | None,
-        *,
-        without: Collection[Recipient] = (),
-        keeps_failed: bool = False,
-    ) -> tuple[Selection, Outcomes]:
+        self, message: Message, timeout: float | None, keeper: Keeper | None = None
+    ) -> tuple[Selection | None, Outcomes]:
         """Publish `message`, and wait until each of its deliveries is over or `timeout` seconds have passed.
 
         Args:
             message: The message.
             timeout: Seconds after which what is not over is withdrawn, and what is not accepted never will be; None for
                 never.
-            without: Who shall not get it.
-            keeps_failed: Whether somebody else takes care of what failed for good, so that it is no dead letter.
+            keeper: Who has it for those who are not there, and what has failed for good.
+
+        Returns:
+            Who got it, None if nobody did in time, and what became of it.
 
         Raises:
             MailboxFullError: A mailbox that refuses is full.
             UnknownAgentError: The agent that it is addressed to does not exist.
             DeadlockError: It would wait for a handler that waits for the caller's.
         """
-        outcomes = self.watch(without, keeps_failed=keeps_failed)
+        outcomes = self.watch(keeper)
         deadline = inf if timeout is None else trio.current_time() + timeout
-        selection = Selection(())
+        selection: Selection | None = None
         with self._waits.waiting_for(outcomes.awaited):
             with trio.move_on_at(deadline):
                 selection = await self.publish(message, outcomes)
+                outcomes.committed()
                 await outcomes.wait()
             await outcomes.give_up(TimeoutError(f"not handled within {timeout} s"))
         return selection, outcomes
 
-    def watch(self, without: Collection[Recipient] = (), *, keeps_failed: bool = False) -> Outcomes:
+    def watch(self, keeper: Keeper | None = None) -> Outcomes:
         """Return what is to be told the outcomes of one message."""
-        return Outcomes(self._attendance, self._waits.check, without, keeps_failed=keeps_failed)
+        return Outcomes(self._attendance, self._waits.check, keeper)
 
     def publish_where_room(self, message: Message) -> None:
         """Accept `message` where there is room for it, and drop it elsewhere."""

@@ -8,21 +8,23 @@ import trio
 
 if TYPE_CHECKING:
     from stentor._machine.ledger import Ledger
+    from stentor._machine.readiness import Readiness
 
 
 @final
 class Quiescence:
     """Lets tasks wait for that moment; it is told by the ledger and never polls."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        """Watch `ledger`."""
+    def __init__(self, ledger: Ledger, readiness: Readiness) -> None:
+        """Watch `ledger`, and the queue of `readiness`, in which also lanes stand that the ledger does not count."""
         self._ledger = ledger
+        self._queue = readiness.queue
         self._lot = trio.lowlevel.ParkingLot()
-        ledger.on_quiet = self._lot.unpark_all
+        ledger.on_quiet = readiness.on_empty = self._lot.unpark_all
 
     async def reached_within(self, timeout: float) -> bool:
         """Wait at most `timeout` seconds for the moment, and return whether it came."""
         with trio.move_on_after(timeout):
-            while self._ledger.busy:
+            while self._ledger.busy or self._queue:
                 await self._lot.park()
-        return not self._ledger.busy
+        return not (self._ledger.busy or self._queue)

@@ -25,6 +25,8 @@ class Readiness:
         """Lanes that can be served now, first come first served."""
         self.on_ready: Callable[[], None] = _nothing
         """Is called when the queue may have become non-empty."""
+        self.on_empty: Callable[[], object] = _nothing
+        """Is called when whoever serves the queue has come to its end."""
         self._clock = clock
         self._timers = timers
         self._flushing = False
@@ -76,6 +78,8 @@ class Readiness:
         """From now on, tell nobody what is due, and look at nothing later: nobody serves it any more."""
         self._stopped = True
         self.on_ready = _nothing
+        self.queue.clear()
+        self.on_empty()
 
     def flush(self, recipients: Iterable[Recipient]) -> None:
         """From now on, wait for no batch to be filled."""

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 class Request:
     """One request on its way: the watcher of its deliveries, and the place to which the replies come."""
 
-    keeps_failed = False
-
     def __init__(self, message: Message, wanted: int | None, check: Callable[[], None]) -> None:
         """Wait for `wanted` replies to `message`; None for one from everybody whom it reached.
 
@@ -71,6 +69,10 @@ class Request:
         self._expected = ()
         if delivery._target.is_called:
             self._pending[delivery] = None
+
+    def keeps(self, delivery: Delivery, error: Exception) -> bool:  # noqa: ARG002 - the protocol
+        """Keep nothing: what has failed for good is a dead letter."""
+        return False
 
     def over(self, delivery: Delivery, error: Exception | None) -> None:
         """Expect none any more if it failed."""

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 class Resubmission:
     """Watches the one delivery of a resubmitted message; whatever comes of it is told elsewhere."""
 
-    keeps_failed = False
-
     def __init__(self, recipient: Recipient) -> None:
         """Send to `recipient` alone, with the options of its registration."""
         self._recipient = recipient
@@ -28,6 +26,10 @@ class Resubmission:
 
     def accepted(self, delivery: Delivery) -> None:
         """Let it take its course."""
+
+    def keeps(self, delivery: Delivery, error: Exception) -> bool:  # noqa: ARG002 - the protocol
+        """Keep nothing: what has failed for good is a dead letter."""
+        return False
 
     def over(self, delivery: Delivery, error: Exception | None) -> None:
         """Let it be."""

@@ -10,14 +10,17 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final, final
 
-from stentor._mechanisms.deliveries import Delivery
-from stentor._values.errors import MailboxFullError
+import trio
+
+from stentor._mechanisms.deliveries import Delivery, recipient_of
+from stentor._values.errors import AbandonedError, MailboxFullError
 from stentor._values.results import Routed, RouteResult
 from stentor._values.store_errors import StoreError
 from stentor._values.stored import EntryKind, MailboxEntry
 
 if TYPE_CHECKING:
-    from stentor._machine.addressing import Addressing
+    from collections.abc import Callable
+
     from stentor._machine.backlog import Backlog
     from stentor._machine.ledger import Ledger
     from stentor._machine.publishing import Publishing
@@ -33,65 +36,115 @@ class Router:
     """Decides for each recipient between its handler and its stored mailbox."""
 
     def __init__(
-        self, store: MailboxStore, backlog: Backlog, addressing: Addressing, publishing: Publishing, ledger: Ledger
+        self, store: MailboxStore, nursery: trio.Nursery, backlog: Backlog, publishing: Publishing, ledger: Ledger
     ) -> None:
-        """Route by the given parts; `store` is open already."""
+        """Route by the given parts; `store` is open already, and tasks live in `nursery`."""
         self._store = store
+        self._nursery = nursery
         self._backlog = backlog
-        self._addressing = addressing
         self._publishing = publishing
         self._ledger = ledger
 
     async def route(self, message: Message, timeout: float | None) -> RouteResult:
         """Deliver `message`, or store it, and return what became of it for each recipient.
 
+        Cancelled, it has reached all of them or none; what is to be stored is stored all the same.
+
         Raises:
             MailboxFullError: A mailbox that refuses is full.
             UnknownAgentError: The agent that it is addressed to does not exist.
             DeadlockError: It would wait for a handler that waits for the caller's.
         """
-        absent = [target for target in self._addressing.select(message).all_targets if not target.is_there]
-        fates: dict[str, Routed] = {}
+        journey = _Journey(message, self._store_soon)
+        present, outcomes = await self._publishing.publish_and_wait(message, timeout, journey)
+        await journey.wait()
+        fates = {} if present is None else dict.fromkeys(present.names, Routed.DELIVERED)
         errors: dict[str, Exception] = {}
-        for target in absent:
-            entry = MailboxEntry(target.recipient.name, message)
-            error = await self._stored(entry)
-            self._count(message, target, error)
-            fates[target.recipient.name] = Routed.QUEUED if error is None else Routed.REJECTED
-            if error is not None:
-                errors[target.recipient.name] = error
-        skipped = {target.recipient for target in absent}
-        present, outcomes = await self._publishing.publish_and_wait(
-            message, timeout, without=skipped, keeps_failed=True
-        )
-        fates.update(dict.fromkeys(present.names, Routed.DELIVERED))
         for agent, error in outcomes.errors:
+            refused = present is None or isinstance(error, MailboxFullError)
+            fates[agent] = Routed.REJECTED if refused else Routed.FAILED
             errors[agent] = error
-            fates[agent] = await self._fate_of_failed(agent, message, error)
-        return RouteResult(message_id=message.id, target=message.topic, outcomes=fates, errors=errors)
+        fates |= journey.fates
+        ordered = {name: fates[name] for name in dict.fromkeys((*outcomes.names, *fates)) if name in fates}
+        return RouteResult(
+            message_id=message.id, target=message.topic, outcomes=ordered, errors=errors | journey.errors
+        )
 
-    async def _fate_of_failed(self, agent: str, message: Message, error: Exception) -> Routed:
-        if isinstance(error, MailboxFullError):
-            return Routed.REJECTED
-        entry = MailboxEntry(agent, message, kind=EntryKind.FAILED, failure=repr(error), attempts=1)
-        unstored = await self._stored(entry)
-        if unstored is not None:
-            logger.error("message %s failed at agent %r and could not be stored: %r", message.id, agent, unstored)
-        return Routed.FAILED
+    def _store_soon(self, journey: _Journey, delivery: Delivery, error: Exception | None) -> None:
+        self._ledger.busy += 1
+        self._nursery.start_soon(self._keep, journey, delivery, error, name=f"stentor store for {delivery.agent}")
 
-    async def _stored(self, entry: MailboxEntry) -> Exception | None:
-        """Store `entry`, and return why not if that is refused."""
+    async def _keep(self, journey: _Journey, delivery: Delivery, error: Exception | None) -> None:
+        """Store a delivery for who is absent, or, with the error, one that has failed; and write down whether it is."""
         try:
-            await self._store.append([entry])
-            self._backlog.names.add(entry.agent)
-        except StoreError as error:
-            return error
-        return None
-
-    def _count(self, message: Message, target: Target, error: Exception | None) -> None:
-        delivery = Delivery(message, target, None)
-        target.recipient.addressed += 1
-        if error is None:
-            self._ledger.stored(delivery)
+            await self._store.append([_entry(delivery, error)])
+        except StoreError as refusal:
+            self._refused(delivery, error, refusal)
+            journey.over(delivery.agent, Routed.REJECTED if error is None else Routed.FAILED, error or refusal)
+        except BaseException:
+            if error is None:
+                recipient_of(delivery).addressed += 1
+            else:
+                recipient_of(delivery).stored -= 1
+            self._ledger.abandoned(delivery, running=False)
+            journey.over(delivery.agent, Routed.FAILED, AbandonedError("the bus was closed before it was stored"))
+            raise
         else:
+            self._backlog.names.add(delivery.agent)
+            if error is None:
+                recipient_of(delivery).addressed += 1
+                self._ledger.stored(delivery)
+            journey.over(delivery.agent, Routed.QUEUED if error is None else Routed.FAILED, error)
+        finally:
+            self._ledger.less_busy(1)
+
+    def _refused(self, delivery: Delivery, error: Exception | None, refusal: StoreError) -> None:
+        logger.error("message %s could not be stored for agent %r: %r", delivery.message.id, delivery.agent, refusal)
+        if error is None:
+            recipient_of(delivery).addressed += 1
             self._ledger.dropped(delivery)
+        else:
+            self._ledger.unstored(delivery, error)
+
+
+@final
+class _Journey:
+    """One routed message: what of it is stored, or being stored."""
+
+    def __init__(self, message: Message, store_soon: Callable[[_Journey, Delivery, Exception | None], None]) -> None:
+        self._message = message
+        self._store_soon = store_soon
+        self._open = 0
+        self._lot = trio.lowlevel.ParkingLot()
+        self.fates: dict[str, Routed] = {}
+        self.errors: dict[str, Exception] = {}
+
+    def absent(self, target: Target) -> None:
+        """Store it for a recipient that is not there."""
+        self._open += 1
+        self._store_soon(self, Delivery(self._message, target, None), None)
+
+    def failed(self, delivery: Delivery, error: Exception) -> None:
+        """Store it for a recipient that has failed on it."""
+        self._open += 1
+        self._store_soon(self, delivery, error)
+
+    def over(self, agent: str, fate: Routed, error: Exception | None) -> None:
+        """Take note that it is stored, or why not."""
+        self._open -= 1
+        self.fates[agent] = fate
+        if error is not None:
+            self.errors[agent] = error
+        self._lot.unpark_all()
+
+    async def wait(self) -> None:
+        """Wait until nothing of it is being stored."""
+        while self._open:
+            await self._lot.park()
+
+
+def _entry(delivery: Delivery, error: Exception | None) -> MailboxEntry:
+    if error is None:
+        return MailboxEntry(delivery.agent, delivery.message)
+    attempts = delivery.attempt
+    return MailboxEntry(delivery.agent, delivery.message, kind=EntryKind.FAILED, failure=repr(error), attempts=attempts)

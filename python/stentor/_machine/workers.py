@@ -41,6 +41,7 @@ class Workers:
         """Make workers that live in `nursery` and serve `dispatcher`; none exists until there is work."""
         self._dispatcher = dispatcher
         self._calls = calls
+        self._readiness = readiness
         self._queue = readiness.queue
         self._nursery = nursery
         self._led = False
@@ -93,6 +94,8 @@ class Workers:
             budget -= 1
             suspended = step()
         self._led = False
+        if not queue:
+            self._readiness.on_empty()
         while self._resting:
             trio.lowlevel.reschedule(self._resting.popitem()[0])
         self.wake()

@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 class Watcher(Protocol):
     """Somebody who wants to know the outcome of each delivery of one publish."""
 
-    @property
-    def keeps_failed(self) -> bool:
-        """Whether it stores what has failed for good, so that it is no dead letter."""
+    def keeps(self, delivery: Delivery, error: Exception) -> bool:
+        """Take care of what has failed for good, and say whether it does: then it is no dead letter."""
         ...
 
     def select(self, selection: Selection) -> Selection:
