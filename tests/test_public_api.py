@@ -46,6 +46,14 @@ def test_the_page_of_the_api_shows_every_public_name() -> None:
     assert sorted(shown) == CALLABLE
 
 
+@pytest.mark.parametrize("name", CALLABLE)
+def test_the_page_of_the_api_shows_what_a_class_inherits_from_a_private_one(name: str) -> None:
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    bases = inspect.getmro(PUBLIC[name])[1:] if inspect.isclass(PUBLIC[name]) else ()
+    inherits = any(base.__module__.startswith("stentor.") for base in bases)
+    assert inherits is bool(re.search(rf":: {name}\n +:inherited-members:", page))
+
+
 def is_property(value: object) -> bool:
     return isinstance(value, property) or inspect.isgetsetdescriptor(value)
 
