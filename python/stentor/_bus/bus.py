@@ -43,7 +43,22 @@ if TYPE_CHECKING:
 class Bus(Sending):
     """A message bus of one process; `open_bus` makes it.
 
-    Publishing is one synchronous step: the message is put into every matching mailbox, or into none.
+    Agents are registered and subscribe; whoever has the bus publishes. Publishing is one synchronous step: the message
+    is put into every matching mailbox, or into none. Handlers run later, when the publisher next waits for something.
+
+    Example:
+        >>> import stentor, trio
+        >>> async def gpt4(message):
+        ...     print("gpt4 heard", message.payload)
+        >>> async def main():
+        ...     async with stentor.open_bus() as bus:
+        ...         bus.register("gpt4", gpt4).subscribe("ai.models.*")
+        ...         receipt = await bus.publish("ai.models.gpt4", "hello", sender="moderator")
+        ...         print("it is for", receipt.recipients)
+        ...         await bus.settled()
+        >>> trio.run(main)
+        it is for ('gpt4',)
+        gpt4 heard hello
     """
 
     # -- agents and subscriptions -------------------------------------------------------------------------------------
@@ -61,8 +76,9 @@ class Bus(Sending):
 
         Args:
             name: A topic without wildcards that no other agent of this bus has.
-            handler: An async function of `(message)` or `(message, delivery)`; in BATCH mode, of lists. What it
-                returns, unless None, is the reply to a request. Without a handler, the owner receives.
+            handler: An async function of `(message)` or `(message, delivery)`; a batch comes as a list of messages,
+                and a list of deliveries. What it returns, unless None, is the reply to a request. Without a handler,
+                the owner receives.
             concurrency: How many of its messages may be handled at once; they begin in their order.
             durable: Whether all it gets is stored first, so that it outlives the process: a publish returns once the
                 store has it, and it is handled from there, in order, when the agent is there. It counts as stored, and
@@ -158,6 +174,7 @@ class Bus(Sending):
 
         Raises:
             InvalidPatternError: `pattern` is not one.
+            PermissionDeniedError: Not everyone may subscribe to it.
             ValueError: An option is out of its range.
             trio.ClosedResourceError: The bus is closed.
         """
@@ -244,8 +261,9 @@ class Bus(Sending):
     async def settled(self, timeout: float | None = None) -> None:
         """Wait until nothing that was published waits for a handler or is being handled, what handlers caused included.
 
-        Feeds count while somebody iterates over them; what waits to be polled does not. It is told the moment, and
-        never polls.
+        Attempts to come and batches that are not full count too, and feeds while somebody iterates over them. What
+        waits to be polled, for an agent that is away, or for an owner who does not iterate, does not. It is told the
+        moment, and never polls.
 
         Args:
             timeout: Seconds to wait at most; None waits for ever.
@@ -253,6 +271,22 @@ class Bus(Sending):
         Raises:
             NotSettledError: Time is up; the text says who is busy.
             RuntimeError: A handler calls it, which would wait for itself.
+
+        Example:
+            >>> import stentor, trio
+            >>> from trio.testing import MockClock
+            >>> async def tortoise(message):
+            ...     await trio.sleep(60)
+            >>> async def main():
+            ...     async with stentor.open_bus() as bus:
+            ...         bus.register("tortoise", tortoise).subscribe("race")
+            ...         await bus.publish("race")
+            ...         try:
+            ...             await bus.settled(timeout=5)
+            ...         except stentor.NotSettledError as error:
+            ...             print(error)
+            >>> trio.run(main, clock=MockClock(autojump_threshold=0))
+            not settled within 5 s, busy: 'tortoise' (0 waiting, 1 running)
         """
         limit = float("inf") if timeout is None else checks.seconds("timeout", timeout, zero=True, infinite=True)
         if self._parts.current.get() is not None:
@@ -293,12 +327,24 @@ class Bus(Sending):
         )
 
     def health(self, *, slow: float = 1.0) -> Health:
-        """Return which agents are slow, stuck, full, failing or quarantined, and why; O(agents + subscriptions).
+        """Return which agents are blocking, stuck, full, failing or quarantined, and why; O(agents + subscriptions).
 
         Args:
-            slow: Seconds from which a handler that runs, or that kept everybody else from running, is worth telling.
+            slow: Seconds from which it is worth telling that a handler has been running, or that it once kept everybody
+                else from running.
 
         Raises:
             ValueError: `slow` is not > 0.
+
+        Example:
+            >>> import stentor, trio
+            >>> async def main():
+            ...     async with stentor.open_bus() as bus:
+            ...         bus.register("archive").subscribe("papers", capacity=2)
+            ...         for _ in range(2):
+            ...             await bus.publish("papers")
+            ...         print(bus.health())
+            >>> trio.run(main)
+            archive is full: 2 messages wait for 'papers', which is its capacity
         """
         return examine(self._parts.registry, self._parts.clock(), checks.seconds("slow", slow))

@@ -81,7 +81,7 @@ class Message:
     ttl: float | None = field(default=None, kw_only=True)
     """Seconds from `timestamp` after which it is never handled, or None for no such limit."""
     deadline: float | None = field(default=None, kw_only=True)
-    """Instant on trio's clock at which its reply is no longer awaited, or None."""
+    """Instant on trio's clock from which it is never handled, or None; a request's reply is awaited until then."""
     content_type: str | None = field(default=None, kw_only=True)
     """What the payload is, or None when the publisher did not say."""
     headers: Mapping[str, str] = field(default=NO_HEADERS, kw_only=True)

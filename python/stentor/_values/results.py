@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @final
 @frozen(kw_only=True)
 class Receipt:
-    """The message was accepted: it is in the mailbox of every recipient.
+    """The message was accepted: each recipient has it in its mailbox, or has dropped it there as its policy says.
 
     Example:
         >>> import stentor, trio
@@ -32,7 +32,7 @@ class Receipt:
     message: Message
     """The message as the bus stamped it."""
     recipients: tuple[str, ...]
-    """The agents and feeds that have it, in order of subscription."""
+    """The agents and feeds that it is for, in order of subscription."""
     _confirm: Callable[[], Awaitable[BroadcastResult]] | None = field(
         default=None, alias="confirm", eq=False, repr=False
     )
@@ -56,7 +56,7 @@ class Receipt:
 
     @property
     def accepted(self) -> int:
-        """How many mailboxes took it."""
+        """How many recipients it is for."""
         return len(self.recipients)
 
 
@@ -83,7 +83,7 @@ class BroadcastResult:
     target: str
     """The topic, or the agent, that it was published to."""
     subscribers_reached: int
-    """How many handlers finished."""
+    """How many handlers finished; and how many mailboxes accepted it whose owners receive, poll or get batches."""
     pattern_matches: int
     """How many of all recipients were found through a wildcard pattern."""
     delivery_failures: int
