@@ -170,7 +170,7 @@ async def test_a_batch_may_be_taken_with_its_deliveries() -> None:
         seen.append((payloads(messages), deliveries))
 
     async with stentor.open_bus() as bus:
-        bus.register("a", handler).subscribe("t", mode="batch", batch_size=2)  # type: ignore[arg-type]  # of lists
+        bus.register("a", handler).subscribe("t", mode="batch", batch_size=2)
         await publish_all(bus, "t", 1, 2)
         await bus.settled()
     ((contents, deliveries),) = seen
@@ -267,7 +267,10 @@ async def test_an_agent_without_a_handler_receives_batches() -> None:
         await publish_all(bus, "t", 1, 2)
         await publish_all(bus, "u", 3)
         got: list[Any] = [await agent.receive(), await agent.receive()]
-        assert sorted(str(payloads(mail) if isinstance(mail, list) else mail.payload) for mail in got) == ["3", "[1, 2]"]
+        assert sorted(str(payloads(mail) if isinstance(mail, list) else mail.payload) for mail in got) == [
+            "3",
+            "[1, 2]",
+        ]
 
 
 async def test_polling_calls_no_handler_and_hands_out_in_order() -> None:

@@ -381,5 +381,3 @@ async def test_overflow_under_a_stalled_handler_is_counted_exactly(policy: str) 
 @pytest.mark.parametrize("policy", POLICIES)
 async def test_overflow_of_a_million_messages_is_counted_exactly(policy: str) -> None:
     await overflow_exactly(policy, 1_000_000)
-
-

@@ -145,26 +145,29 @@ class Sending:
             **options: As for `publish`.
 
         Raises:
+            InvalidTopicError: `name` is no name.
             UnknownAgentError: There is no such agent.
             PermissionDeniedError: The sender may not send to it.
             MailboxFullError: The mailbox refuses, and is full.
             DeadlockError: A handler would wait for an agent that waits for it.
+            ValueError: An option is out of its range, or `name` is reserved.
             trio.ClosedResourceError: The bus is closed.
         """
         message = self._stamp(name, payload, options, AddressingMode.DIRECT)
         return _receipt(message, await self._parts.publishing.publish(message))
 
     async def broadcast(self, payload: object = None, **options: Unpack[MessageOptions]) -> Receipt:
-        """Send to every agent but the sender.
+        """Send to every agent but the sender, whatever it is subscribed to.
 
         Args:
             payload: Anything.
             **options: As for `publish`.
 
         Raises:
-            PermissionDeniedError: The sender may not broadcast.
+            PermissionDeniedError: The sender may not send to one of them; nobody gets the message.
             MailboxFullError: A mailbox that refuses is full; nobody gets the message.
             DeadlockError: A handler would wait for an agent that waits for it.
+            ValueError: An option is out of its range.
             trio.ClosedResourceError: The bus is closed.
         """
         message = self._stamp(self._everybody, payload, options, AddressingMode.BROADCAST)
@@ -226,8 +229,11 @@ class Sending:
             NoResponderError: Nobody listens there.
             UnknownAgentError: It is addressed to an agent that does not exist.
             RequestFailedError: Every handler failed.
+            InvalidTopicError: `topic` is not one.
+            PermissionDeniedError: The sender may not publish to it.
+            MailboxFullError: A mailbox with `Overflow.FAIL` is full; nobody gets the question.
             DeadlockError: A handler would wait for an agent that waits for it.
-            ValueError: `timeout` is not > 0.
+            ValueError: `timeout` is not > 0, or an option is out of its range.
             trio.ClosedResourceError: The bus is closed.
         """
         request = await self._ask(topic, payload, timeout, options, addressing, wanted=1)
@@ -253,10 +259,7 @@ class Sending:
 
         Raises:
             NoResponderError: Nobody listens there.
-            UnknownAgentError: It is addressed to an agent that does not exist.
-            DeadlockError: A handler would wait for an agent that waits for it.
-            ValueError: `timeout` is not > 0.
-            trio.ClosedResourceError: The bus is closed.
+            Exception: What else `request` raises before anybody is asked; who failed or was silent is in the result.
         """
         request = await self._ask(topic, payload, timeout, options, addressing, wanted=None)
         return Replies(messages=tuple(request.replies), errors=tuple(request.errors), silent=request.silent)
@@ -297,11 +300,14 @@ class Sending:
             **options: As for `publish`; `sender` is the agent whose handler answers, if nothing else is said.
 
         Raises:
-            TypeError: `message` is not a `Message`.
+            TypeError: `message` is not a `Message`, or an option is of the wrong type.
+            ValueError: An option is out of its range.
             trio.ClosedResourceError: The bus is closed.
         """
         self._check_accepting()
-        checks.instance("message", message, Message)
+        if not checks.instance("message", message, Message).id:
+            msg = "message must be one that a bus has stamped, but has no id"
+            raise ValueError(msg)
         delivery = self._parts.current.get()
         if delivery is not None:
             options.setdefault("sender", delivery.agent)
