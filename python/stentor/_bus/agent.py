@@ -107,6 +107,8 @@ class _Member:
     def acknowledge(self, messages: Message | Iterable[Message]) -> int:
         """Mark polled messages as handled, so that they never come again, and return how many were not so before.
 
+        That concerns subscriptions with `auto_ack=False`, and agents registered so for what they poll from the store.
+
         What came from the stored mailbox is acknowledged there in the background; `Bus.settled` waits for that.
 
         Args:

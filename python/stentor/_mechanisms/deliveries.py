@@ -64,7 +64,8 @@ class Delivery:
     attempt: int = 1
     """How many times its handler has been called with it, this call included."""
     redelivered: bool = False
-    """Whether it may have been handled before: it was accepted in an earlier life of its agent."""
+    """Whether it may have been handled before: it was handed out, from a stored mailbox or by polling, and not
+    acknowledged."""
 
     # What few deliveries need has its default on the class, so that making one stores three things.
     _state: int = WAITING

@@ -155,12 +155,20 @@ class RouteResult:
 @final
 @frozen(kw_only=True)
 class Replies:
-    """The answers to a request that everybody was asked.
+    """The answers to a question that everybody was asked, by `Bus.gather`.
 
     Example:
-        >>> import stentor
-        >>> stentor.Replies(messages=(), errors=(), silent=("gpt4",)).complete
-        False
+        >>> import stentor, trio
+        >>> async def agree(message):
+        ...     return "yes"
+        >>> async def main():
+        ...     async with stentor.open_bus() as bus:
+        ...         for name in ("ann", "bob"):
+        ...             bus.register(name, agree).subscribe("vote")
+        ...         replies = await bus.gather("vote", "shall we?")
+        ...         print([(reply.sender, reply.payload) for reply in replies.messages], replies.complete)
+        >>> trio.run(main)
+        [('ann', 'yes'), ('bob', 'yes')] True
     """
 
     messages: tuple[Message, ...]
