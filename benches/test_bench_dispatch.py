@@ -127,7 +127,7 @@ def measure(benchmark: BenchmarkFixture) -> Callable[[Program, int, int], None]:
             pytest.fail("a debug build says nothing about speed: build with --release", pytrace=False)
         benchmark.extra_info["deliveries"] = width * messages
         call: Callable[[], Any] = functools.partial(trio.run, program, width, messages)
-        delivered = benchmark.pedantic(call, rounds=5, warmup_rounds=1)
+        delivered = benchmark.pedantic(call, rounds=5, warmup_rounds=1)  # type: ignore[no-untyped-call]
         assert delivered == width * messages
 
     return run

@@ -31,9 +31,10 @@ def states(record: Any) -> dict[str, int]:
     return {state: getattr(record, state) for state in STATES if hasattr(record, state)}
 
 
-def check_conservation(bus: stentor.Bus, *members: stentor.Agent | stentor.Feed) -> None:
+def check_conservation(bus: stentor.Bus, *members: stentor.Agent | stentor.Feed[Any]) -> None:
     """Fail unless the states add up for the bus and for each of `members`."""
-    for record in (bus.statistics(), *(member.statistics() for member in members)):
+    records: list[Any] = [bus.statistics(), *(member.statistics() for member in members)]
+    for record in records:
         counts = states(record)
         assert record.addressed == sum(counts.values()), f"{record.addressed} addressed, but {counts}"
         assert all(count >= 0 for count in counts.values()), counts
@@ -69,7 +70,7 @@ class Account:
 
         return handle
 
-    def check(self, bus: stentor.Bus, members: Iterable[stentor.Agent | stentor.Feed]) -> None:
+    def check(self, bus: stentor.Bus, members: Iterable[stentor.Agent | stentor.Feed[Any]]) -> None:
         """Fail unless the bus says of each member, and of all, what the books say."""
         members = tuple(members)
         check_conservation(bus, *members)

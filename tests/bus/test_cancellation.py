@@ -239,7 +239,7 @@ async def test_promise_7_receivers_cancelled_in_the_moment_of_delivery_lose_noth
     """Fifty times a receiver is cancelled in the same instant in which its message is published."""
     got: list[object] = []
 
-    async def one(feed: stentor.Feed, scope: trio.CancelScope) -> None:
+    async def one(feed: stentor.Feed[stentor.Message], scope: trio.CancelScope) -> None:
         with scope:
             got.append((await feed.receive()).payload)
 

@@ -30,7 +30,7 @@ class Program:
         self.begun: set[Pair] = set()
         self.ended: set[Pair] = set()
         self.failed: set[Pair] = set()
-        self.members: list[stentor.Agent | stentor.Feed] = []
+        self.members: list[stentor.Agent | stentor.Feed[stentor.Message]] = []
         self.bus: stentor.Bus | None = None
 
     async def publish(self, topic: str, payload: int) -> None:
@@ -85,7 +85,7 @@ class Program:
         await trio.sleep(fuel % 2)
         raise ValueError(fuel)
 
-    async def read(self, feed: stentor.Feed) -> None:
+    async def read(self, feed: stentor.Feed[stentor.Message]) -> None:
         """Iterate over everything."""
         async for message in feed:
             pair = feed.name, message.id

@@ -65,7 +65,7 @@ async def test_contexts_carry_the_cause_into_what_handlers_and_their_children_pu
         async with trio.open_nursery() as nursery:
             nursery.start_soon(bus.publish, "from.child")
             nursery.start_soon(bus.publish_and_wait, "from.waiting")
-        await trio.to_thread.run_sync(trio.from_thread.run, bus.publish, "from.thread")
+        await trio.to_thread.run_sync(lambda: trio.from_thread.run(bus.publish, "from.thread"))
         assert message.cause is None
 
     async with stentor.open_bus() as bus:

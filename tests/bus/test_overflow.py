@@ -142,7 +142,7 @@ async def test_promise_5_retries_out_of_order_keep_their_place_in_the_quota() ->
             check_conservation(bus, agent)
         await bus.settled()
         assert (agent.statistics().handled, agent.statistics().waiting) == (8, 0)
-    assert sorted(payload for payload, attempt, _ in calls if attempt == 2) == list(range(8))
+    assert sorted(str(payload) for payload, attempt, _ in calls if attempt == 2) == list("01234567")
 
 
 @pytest.mark.parametrize("ordered", [True, False])
@@ -178,7 +178,7 @@ async def test_promise_7_a_bus_that_closes_while_messages_back_off_tells_them(
     try:
         async with stentor.open_bus(drain_timeout=1) as bus:
             agent = bus.register("a", broken, retry=retry(ordered=ordered))
-            agent.subscribe("t", mode=mode, batch_size=2)  # type: ignore[arg-type]
+            agent.subscribe("t", mode=mode, batch_size=2)
             for i in range(5):
                 await bus.publish("t", i)
             await all_parked()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 import trio
@@ -10,11 +11,15 @@ import trio
 import stentor
 from tests.bus.accounts import all_parked, check_conservation
 
+if TYPE_CHECKING:
+    from types import FrameType
+
 
 def stack_depth() -> int:
-    depth, frame = 0, sys._getframe()
+    depth = 0
+    frame: FrameType | None = sys._getframe()
     while frame is not None:
-        depth, frame = depth + 1, frame.f_back  # type: ignore[assignment]
+        depth, frame = depth + 1, frame.f_back
     return depth
 
 
@@ -107,7 +112,7 @@ async def test_promise_4_reentrancy_everything_may_be_done_inside_a_handler() ->
         check_conservation(bus, agent)
         got.append(message.payload)
 
-    async def _first(feed: stentor.Feed):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    async def _first(feed: stentor.Feed[stentor.Message]):  # type: ignore[no-untyped-def]  # noqa: ANN202
         async for message in feed:
             yield message
             break

@@ -104,7 +104,7 @@ async def test_promise_9_quiescence_in_a_handler_or_its_child_is_refused() -> No
 
 
 async def test_promise_9_quiescence_counts_a_feed_only_while_somebody_iterates() -> None:
-    async def read(feed: stentor.Feed) -> None:
+    async def read(feed: stentor.Feed[stentor.Message]) -> None:
         async for message in feed:
             await trio.sleep(10)
             got.append(message.payload)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -320,18 +321,18 @@ async def test_shutdown_a_publisher_that_only_lets_others_have_a_turn_is_refused
 async def test_shutdown_ends_receivers_and_iterators() -> None:
     ends: list[str] = []
 
-    async def receive(feed: stentor.Feed) -> None:
+    async def receive(feed: stentor.Feed[stentor.Message]) -> None:
         try:
             await feed.receive()
         except trio.EndOfChannel:
             ends.append("end of channel")
 
-    async def iterate(feed: stentor.Feed) -> None:
+    async def iterate(feed: stentor.Feed[stentor.Message]) -> None:
         async for _ in feed:
             ends.append("message")
         ends.append("end of loop")
 
-    async def receive_closed(feed: stentor.Feed) -> None:
+    async def receive_closed(feed: stentor.Feed[stentor.Message]) -> None:
         try:
             await feed.receive()
         except trio.ClosedResourceError as error:
@@ -381,7 +382,7 @@ def test_shutdown_bad_arguments_come_out_bare() -> None:
         ({"cache_capacity": -1}, "cache_capacity must be >= 0, not -1"),
     ):
         with pytest.raises(ValueError, match="must be") as caught:
-            trio.run(lambda options=options: open_with(**options))
+            trio.run(functools.partial(open_with, **options))
         assert str(caught.value) == text
 
 

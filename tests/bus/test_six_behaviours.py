@@ -129,16 +129,16 @@ async def _run(size: int, first: int) -> list[tuple[str, object]]:
 
 def _seeded(seed: int, size: int, first: int) -> list[tuple[str, object]]:
     """A run of plain trio, whose scheduler shuffles the tasks that are ready by dice of its own."""
-    trio._core._run._r = random.Random(seed)  # type: ignore[attr-defined]
+    trio._core._run._r = random.Random(seed)
     return trio.run(_run, size, first)
 
 
 @pytest.fixture
 def scheduler_dice() -> object:
     """Gives the scheduler its own dice back at the end."""
-    dice = trio._core._run._r  # type: ignore[attr-defined]
+    dice = trio._core._run._r
     yield
-    trio._core._run._r = dice  # type: ignore[attr-defined]
+    trio._core._run._r = dice
 
 
 @pytest.mark.usefixtures("scheduler_dice")

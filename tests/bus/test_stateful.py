@@ -72,6 +72,8 @@ class World(stentor.Observer):
         name = delivery.agent
         recipient = self.model.recipients[name]
         self.model.begun(recipient, message, trio.current_time())
+        act: str
+        fuel: int
         _, act, fuel = message.payload  # type: ignore[misc]
         await self.act(act, name, fuel - 1)
         self.model.ended(recipient, message, failed=False)
@@ -268,7 +270,7 @@ class World(stentor.Observer):
 
 def run(seed: int, operations: int) -> None:
     """One world, with the scheduler's dice seeded too, so that a failure comes again."""
-    trio._core._run._r.seed(seed)  # type: ignore[attr-defined]
+    trio._core._run._r.seed(seed)
     try:
         trio.run(World(seed).run, operations, clock=MockClock(autojump_threshold=0))
     except BaseException as error:

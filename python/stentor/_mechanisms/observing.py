@@ -36,19 +36,24 @@ class Observer(Protocol):
     """
 
     def accepted(self, message: Message, recipients: int) -> None:
-        """A message was accepted by so many mailboxes."""
+        """A message was accepted, for so many recipients."""
+        del message, recipients
 
     def handled(self, delivery: Delivery, latency: float) -> None:
         """A delivery was handled, so many seconds after its message was accepted."""
+        del delivery, latency
 
     def failed(self, delivery: Delivery, error: Exception) -> None:
         """A delivery has failed for good."""
+        del delivery, error
 
     def dropped(self, delivery: Delivery) -> None:
         """The overflow policy of a full mailbox has dropped a delivery."""
+        del delivery
 
     def expired(self, delivery: Delivery) -> None:
         """The time of a message was up before its handler was called."""
+        del delivery
 
 
 class Middleware(Protocol):
