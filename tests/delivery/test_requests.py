@@ -287,5 +287,7 @@ async def test_bad_input_to_requests() -> None:
             await bus.request("ask", addressing="up")
         with pytest.raises(TypeError, match="^message must be of type Message, not str$"):
             bus.reply("ask")  # type: ignore[arg-type]
-        assert not bus.reply(stentor.Message("t"), 1)
+        with pytest.raises(ValueError, match="^message must be one that a bus has stamped, but has no id$"):
+            bus.reply(stentor.Message("t"), 1)
+        assert not bus.reply(stentor.Message("t", id="m-1"), 1)
         assert counts(bus) == {}

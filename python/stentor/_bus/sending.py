@@ -301,7 +301,7 @@ class Sending:
 
         Raises:
             TypeError: `message` is not a `Message`, or an option is of the wrong type.
-            ValueError: An option is out of its range.
+            ValueError: An option is out of its range, or `message` has no id, so that no bus has stamped it.
             trio.ClosedResourceError: The bus is closed.
         """
         self._check_accepting()
