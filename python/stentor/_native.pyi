@@ -358,6 +358,9 @@ class Index:
             ValueError: `id` is of no subscription, or no longer.
         """
 
+    def exact_topic(self, id: int) -> str | None:
+        """Return the one topic that a subscription matches; None if its pattern has a wildcard or it is not there."""
+
     def match(self, topic: str) -> tuple[int, ...]:
         """Return the ids whose patterns match a topic, ascending.
 

@@ -78,7 +78,7 @@ class _MatcherMachine(RuleBasedStateMachine):
     @rule(place=st.integers(0, 99))
     def remove_what_is_gone(self, place: int) -> None:
         for matcher, handle in zip(self.matchers, self.gone[place % len(self.gone)], strict=True):
-            with pytest.raises(ValueError, match=f"^id must be of a subscription that .*, not {handle}$"):
+            with pytest.raises(ValueError, match=f"^handle must be of a value that .*, not {handle}$"):
                 matcher.remove(handle)
 
     @rule(place=st.integers(0, 99))

@@ -1,17 +1,18 @@
 """Who subscribes to a topic: the native index behind a match cache that is never stale.
 
-The hot path is one lookup in a ``dict``: topic to ready value. Rust runs on a miss and on a change of subscriptions,
-and a change takes out of the cache what it may have changed before anyone can look it up again.
+The hot path is one lookup in a ``dict``: topic to ready value. Rust runs on a miss and on a change of subscriptions. A
+change of an exact subscription drops the one topic that it matches, a change of a wildcard drops all: a cold match is
+cheap, and finding out which topics a wildcard matches was not.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar, final
 
 import attrs
 
+from stentor._mechanisms.match_cache import MatchCache
 from stentor._native import Index
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class MatchStatistics:
     nodes: int
     """Nodes of the trie, which holds the patterns that no faster structure takes."""
     shapes: int
-    """Shapes of wildcard patterns that are probed by hash."""
+    """Shapes of wildcard patterns, found by hash."""
     symbols: int
     """Different segment texts in the trie."""
     prefixes: int
@@ -48,24 +49,11 @@ class MatchStatistics:
     cached: int
     """Topics in the match cache now."""
     hits: int | None
-    """Lookups answered by the cache; None if nobody counted the lookups."""
+    """Lookups answered by the cache; None where nobody counts lookups, as a bare `Matcher` does not."""
     misses: int
-    """Lookups that the cache could not answer."""
+    """Lookups of valid topics that the cache could not answer."""
     evictions: int
     """Topics that left the cache to make room."""
-
-
-class _Cache(dict[str, V]):
-    """Topic to value; what is not there is made by the table."""
-
-    __slots__ = ("_fill",)
-
-    def __init__(self, fill: Callable[[str], V]) -> None:
-        super().__init__()
-        self._fill = fill
-
-    def __missing__(self, topic: str) -> V:
-        return self._fill(topic)
 
 
 @final
@@ -73,13 +61,13 @@ class MatchTable(Generic[V]):
     """A native index and, before it, a cache of what ``build`` made of each match.
 
     Args:
-        dialect: the grammar of topics and patterns.
-        build: makes a value of the ids that match, ascending; called on a miss, with the table's lock held.
-        cache_capacity: the most topics cached; 0 switches the cache off.
-        reserved: a first segment; topics under it are matched only by patterns that spell it.
+        dialect: The grammar of topics and patterns.
+        build: Makes a value of the ids that match, ascending; called on a miss, with `lock` held.
+        cache_capacity: The most topics cached; 0 switches the cache off.
+        reserved: A first segment; topics under it are matched only by patterns that spell it.
 
     Raises:
-        ValueError: if ``cache_capacity`` is negative.
+        ValueError: `cache_capacity` is negative.
 
     Example:
         >>> table = MatchTable("mailbox", build=len, cache_capacity=100)
@@ -91,10 +79,13 @@ class MatchTable(Generic[V]):
         0
     """
 
-    __slots__ = ("_build", "_cache", "_capacity", "_evictions", "_index", "_lock", "_misses", "_order", "lookup")
+    __slots__ = ("_build", "_cache", "_index", "_misses", "lock", "lookup")
 
     lookup: Callable[[str], V]
-    """The value for a topic: a bare dict lookup where it is cached. Raises InvalidTopicError."""
+    """The value for a topic: a bare ``dict`` lookup where it is cached. Raises `InvalidTopicError`."""
+
+    lock: threading.RLock
+    """Held by every change and every miss. Whoever must change with the table takes it around both."""
 
     def __init__(
         self,
@@ -109,95 +100,94 @@ class MatchTable(Generic[V]):
             raise ValueError(message)
         self._index = Index(dialect, reserved=reserved)
         self._build = build
-        self._capacity = cache_capacity
-        self._lock = threading.RLock()
         self._misses = 0
-        self._evictions = 0
-        self._order: deque[str] = deque()
-        self._cache = _Cache(self._fill)
-        self.lookup = self._cache.__getitem__
+        self._cache: MatchCache[V] = MatchCache(capacity=cache_capacity, make=self._make)
+        self.lock = threading.RLock()
+        self.lookup = self._cache.lookup
 
-    def _fill(self, topic: str) -> V:
-        with self._lock:
+    def _make(self, topic: str) -> V:
+        with self.lock:
+            ids = self._index.match(topic)
             self._misses += 1
-            value = self._build(self._index.match(topic))
-            if self._capacity:
-                self._store(topic, value)
+            value = self._build(ids)
+            if topic not in self._cache:
+                self._cache.store(topic, value, targets=len(ids))
             return value
-
-    def _store(self, topic: str, value: V) -> None:
-        cache, order = self._cache, self._order
-        while len(order) >= self._capacity:
-            if cache.pop(order.popleft(), None) is not None:
-                self._evictions += 1
-        cache[topic] = value
-        order.append(topic)
 
     def add(self, pattern: str) -> int:
         """Add one subscription to ``pattern`` and return its id, greater than all before.
 
         Raises:
-            InvalidPatternError: if ``pattern`` is none; nothing has changed then.
+            InvalidPatternError: `pattern` is none; nothing has changed.
         """
-        with self._lock:
+        with self.lock:
             number = self._index.add(pattern)
-            self.clear()
+            self._forget(self._index.exact_topic(number))
             return number
 
     def add_many(self, patterns: Iterable[str]) -> list[int]:
         """Add a subscription to each pattern, or none at all, and return their ids.
 
         Raises:
-            InvalidPatternError: for the first that is no pattern; nothing has changed then.
+            InvalidPatternError: For the first that is no pattern; nothing has changed.
         """
-        with self._lock:
+        with self.lock:
             numbers = self._index.add_many(list(patterns))
-            self.clear()
+            if numbers:
+                self._cache.clear()
             return numbers
 
-    def remove(self, id: int) -> None:
+    def remove(self, number: int, /) -> None:
         """Remove the subscription with this id.
 
         Raises:
-            ValueError: if ``id`` is of no subscription of this table, or no longer.
+            ValueError: The id is of no subscription of this table, or no longer.
         """
-        with self._lock:
-            self._index.remove(id)
-            self.clear()
+        with self.lock:
+            topic = self._index.exact_topic(number)
+            self._index.remove(number)
+            self._forget(topic)
+
+    def _forget(self, topic: str | None) -> None:
+        """Drop what a change of a subscription to this topic, or of one with a wildcard, may have changed."""
+        if topic is None:
+            self._cache.clear()
+        else:
+            self._cache.forget(topic)
 
     def clear(self) -> None:
         """Drop every cached value, so that ``build`` is asked again."""
-        with self._lock:
+        with self.lock:
             self._cache.clear()
-            self._order.clear()
 
     def __len__(self) -> int:
         """Return the number of subscriptions."""
         return len(self._index)
 
     def explain(self, topic: str) -> tuple[Explanation, ...]:
-        """Say which patterns match ``topic``, and through which structure.
+        """Say which subscriptions match ``topic``, and through which structure.
 
         Raises:
-            InvalidTopicError: if ``topic`` is none.
+            InvalidTopicError: `topic` is none.
         """
         return self._index.explain(topic)
 
-    def match_many(self, topics: Iterable[str]) -> list[tuple[int, ...]]:
-        """Return the ids that match, for each topic; the cache is neither asked nor filled.
+    def match_many(self, topics: Iterable[str]) -> list[V]:
+        """Return what `lookup` returns, for each topic; the cache is neither asked nor filled.
 
         Raises:
-            InvalidTopicError: for the first that is no topic.
+            InvalidTopicError: For the first that is no topic.
         """
-        return self._index.match_many(list(topics))
+        with self.lock:
+            return [self._build(ids) for ids in self._index.match_many(list(topics))]
 
     def statistics(self, *, lookups: int | None = None) -> MatchStatistics:
         """Return what the table holds and has done.
 
         Args:
-            lookups: how often ``lookup`` was called, if the caller counted; hits are the lookups that were no misses.
+            lookups: How often a valid topic was looked up, if the caller counted; hits are those that were no misses.
         """
-        with self._lock:
+        with self.lock:
             native = self._index.statistics()
             return MatchStatistics(
                 subscriptions=native.subscriptions,
@@ -210,20 +200,23 @@ class MatchTable(Generic[V]):
                 cached=len(self._cache),
                 hits=None if lookups is None else lookups - self._misses,
                 misses=self._misses,
-                evictions=self._evictions,
+                evictions=self._cache.evictions,
             )
 
 
 @final
 class Matcher(Generic[V]):
-    """Values by pattern, matched against topics, usable without a bus.
+    """Values by pattern, matched against topics, usable without a bus, from any thread.
+
+    `match` is the lookup of a ``dict`` itself where the topic is cached. It counts nothing, so `statistics` knows the
+    misses and not the hits.
 
     Args:
-        dialect: the grammar of topics and patterns.
-        cache_capacity: the most topics cached; 0 switches the cache off.
+        dialect: The grammar of topics and patterns.
+        cache_capacity: The most topics cached; 0 switches the cache off.
 
     Raises:
-        ValueError: if ``cache_capacity`` is negative.
+        ValueError: `cache_capacity` is negative.
 
     Example:
         >>> matcher = Matcher()
@@ -240,7 +233,7 @@ class Matcher(Generic[V]):
     __slots__ = ("_table", "_values", "match")
 
     match: Callable[[str], tuple[V, ...]]
-    """The values whose patterns match a topic, in the order of adding. Raises InvalidTopicError."""
+    """The values whose patterns match a topic, in the order of adding. Raises `InvalidTopicError`."""
 
     def __init__(self, dialect: DialectLike = "mailbox", *, cache_capacity: int = DEFAULT_CACHE_CAPACITY) -> None:
         self._values: dict[int, V] = {}
@@ -254,38 +247,44 @@ class Matcher(Generic[V]):
         """Add ``value`` under ``pattern`` and return the handle that removes it.
 
         Raises:
-            InvalidPatternError: if ``pattern`` is none; nothing has changed then.
+            InvalidPatternError: `pattern` is none; nothing has changed.
         """
-        handle = self._table.add(pattern)
-        self._values[handle] = value
-        return handle
+        with self._table.lock:
+            handle = self._table.add(pattern)
+            self._values[handle] = value
+            return handle
 
     def remove(self, handle: int) -> None:
-        """Remove what ``add`` returned this handle for.
+        """Remove what `add` returned this handle for.
 
         Raises:
-            ValueError: if ``handle`` is not of this matcher, or removed already.
+            ValueError: `handle` is not of this matcher, or removed already.
         """
-        self._table.remove(handle)
-        del self._values[handle]
+        with self._table.lock:
+            if handle not in self._values:
+                message = f"handle must be of a value that was added and not removed, not {handle!r}"
+                raise ValueError(message)
+            self._table.remove(handle)
+            value = self._values.pop(handle)
+        del value  # what it refers to may run code of its own, without the lock
 
     def match_many(self, topics: Iterable[str]) -> list[tuple[V, ...]]:
-        """Return the values for each topic, as ``match`` would.
+        """Return what `match` returns, for each topic; the cache is neither asked nor filled.
 
         Raises:
-            InvalidTopicError: for the first that is no topic.
+            InvalidTopicError: For the first that is no topic.
         """
-        return [self._pick(ids) for ids in self._table.match_many(topics)]
+        return self._table.match_many(topics)
 
     def __len__(self) -> int:
         """Return the number of values."""
         return len(self._values)
 
     def explain(self, topic: str) -> tuple[Explanation, ...]:
-        """Say which patterns match ``topic``, and through which structure.
+        """Say which values' patterns match ``topic``, by handle, and through which structure each was found.
 
         Raises:
-            InvalidTopicError: if ``topic`` is none.
+            InvalidTopicError: `topic` is none.
         """
         return self._table.explain(topic)
 

@@ -145,6 +145,13 @@ impl Index {
         removed.map(drop).map_err(unknown)
     }
 
+    /// Return the one topic that a subscription matches, or None if its pattern has a wildcard or it is not there.
+    fn exact_topic(&self, id: u64) -> Option<String> {
+        self.lock()
+            .exact_topic(core::SubscriptionId(id))
+            .map(str::to_owned)
+    }
+
     /// Return the ids whose patterns match a topic, ascending.
     ///
     /// Raises:

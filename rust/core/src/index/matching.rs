@@ -3,7 +3,7 @@ use crate::error::TopicError;
 use crate::grammar::Grammar;
 
 use super::hashed::Topic;
-use super::records::Place;
+use super::records::{Home, Place};
 use super::walk::First;
 use super::{Buffers, Explanation, Index, SubscriptionId};
 
@@ -109,6 +109,20 @@ impl Index {
         }
         all.sort_by_key(|explanation| explanation.id);
         Ok(all)
+    }
+
+    /// The one topic that a subscription matches, if its pattern has no wildcard and it is there.
+    #[must_use]
+    pub fn exact_topic(&self, id: SubscriptionId) -> Option<&str> {
+        let (home, text) = self
+            .entries
+            .records
+            .get(self.entries.find(id, &self.seeds)?);
+        if home == Home::EXACT {
+            std::str::from_utf8(text).ok()
+        } else {
+            None
+        }
     }
 
     /// The pattern of a subscription, as it was given.

@@ -62,10 +62,10 @@ pub use naive::NaiveIndex;
 use cut::Cut;
 use entries::Entries;
 use hash::Seeds;
-use hashed::{Hashed, Topic};
+use hashed::Hashed;
 use prefixes::Prefixes;
-use records::{Home, Place};
-use trie::{NodeId, Trie};
+use records::Place;
+use trie::Trie;
 use walk::Walk;
 
 /// Subscriptions by pattern, matched against topics.
@@ -182,6 +182,10 @@ impl Index {
     /// Panics if the parts contradict each other. O(all of it).
     #[doc(hidden)]
     pub fn check_invariants(&self) {
+        use hashed::Topic;
+        use records::Home;
+        use trie::NodeId;
+
         self.entries.check(&self.seeds);
         self.trie.check();
         let mut homes = HashMap::new();
