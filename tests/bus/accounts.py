@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import trio
+import trio.testing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable

@@ -135,7 +135,8 @@ async def test_timeout_of_publish_and_wait_ends_a_handler_inside_nurseries_and_s
 async def test_timeout_of_publish_and_wait_waits_for_what_a_handler_shields() -> None:
     async def shielded(message: stentor.Message) -> None:
         if message.payload == "shield":
-            with trio.CancelScope(shield=True):
+            with trio.CancelScope() as scope:
+                scope.shield = True
                 await trio.sleep(100)
             await trio.sleep_forever()
 

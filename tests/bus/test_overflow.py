@@ -31,7 +31,8 @@ def fails_first(calls: list[tuple[object, int, float]]) -> Handler:
 
 
 def retry(**options: Any) -> RetryPolicy:
-    return RetryPolicy(**{"attempts": 2, "first_delay": 10.0, "jitter": 0.0, **options})
+    defaults: dict[str, Any] = {"attempts": 2, "first_delay": 10.0, "jitter": 0.0}
+    return RetryPolicy(**{**defaults, **options})
 
 
 async def hang(_: stentor.Message) -> None:

@@ -63,6 +63,8 @@ async def test_promise_6_conservation_in_every_state_at_once() -> None:
                 raise ValueError
             case "hang":
                 await trio.sleep_forever()
+            case _:
+                pass
 
     async with stentor.open_bus(drain_timeout=1.0) as bus:
         agent = bus.register("a", body)

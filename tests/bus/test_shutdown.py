@@ -169,7 +169,8 @@ async def test_shutdown_cancels_a_handler_with_nurseries_scopes_and_shields() ->
         try:
             await trio.sleep_forever()
         finally:
-            with trio.CancelScope(shield=True):
+            with trio.CancelScope() as scope:
+                scope.shield = True
                 await trio.sleep(3)
             steps.append("child cleaned up")
 

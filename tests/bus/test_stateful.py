@@ -288,5 +288,3 @@ def test_the_bus_does_nothing_that_its_model_forbids_long() -> None:
     each = 500
     for seed in range(1000, 1000 + LONG // each):
         run(seed, each)
-
-
