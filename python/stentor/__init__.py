@@ -2,14 +2,14 @@
 
 The layers, each importing only from those above it in this list:
 
-1. `_values`: errors, dialects, topics and patterns, messages, options, results. No trio, no clock, no I/O.
+1. `_values`: errors, dialects, topics and patterns, messages, options, modes, results. No trio, no clock, no I/O.
 2. `_mechanisms`: matching, subscriptions, mailboxes, deliveries, statistics. They decide, and never wait.
-3. `_machine`: the dispatcher, its workers, and the door through which messages are published.
+3. `_machine`: the dispatcher, its workers, the router, and the door through which messages are published.
 4. `_bus`: agents, feeds and the bus, and its life in an `async with` block.
-5. everything else stands on the names of this file alone: `testing`, `demo`, the command line.
+5. everything else stands on the names of this file alone: `storage`, `testing`, `demo`, the command line.
 
-A message goes `Bus.publish` -> `Publishing` -> `SubscriptionTable.route` -> `Dispatcher.accept` -> `Mailbox` ->
-`Workers` -> `Dispatcher.step` -> the handler -> `Dispatcher.finish`.
+A message goes `Bus.publish` -> `Publishing` -> `SubscriptionTable.route` -> `Dispatcher.accept` -> `Lane` ->
+`Workers` -> `Dispatcher.step` -> `Calls.begin` -> the handler -> `Calls.finish` -> `Ledger`; docs/layout.md follows it.
 """
 
 from __future__ import annotations

@@ -174,7 +174,7 @@ class Agent(_Member):
         """Go away: the handler is not called until `rejoin`; a call that runs is let finish.
 
         Meanwhile what is published waits in the mailbox, and what is routed goes to the stored mailbox. What was polled
-        and not acknowledged waits again, and comes with `delivery.redelivered` set.
+        and not acknowledged waits again, in its old place.
 
         Raises:
             trio.ClosedResourceError: The agent is closed.
@@ -193,7 +193,7 @@ class Agent(_Member):
         self._parts.backlog.bring_back(self._recipient)
 
     async def receive(self) -> Message:
-        """Return the next message, as soon as there is one; it counts as handled.
+        """Return the next message, or batch, as soon as there is one; it counts as handled.
 
         Raises:
             trio.ClosedResourceError: The agent is closed.
@@ -203,7 +203,7 @@ class Agent(_Member):
         return cast("Message", await self._receiving.receive())
 
     def receive_nowait(self) -> Message:
-        """Return the next message; it counts as handled.
+        """Return the next message, or batch; it counts as handled.
 
         Raises:
             trio.WouldBlock: There is none.
