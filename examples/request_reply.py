@@ -22,8 +22,12 @@ import stentor
 
 async def calculator(message: stentor.Message) -> object:
     """Multiply."""
-    left, right = message.payload if isinstance(message.payload, tuple) else (0, 0)
-    return left * right
+    match message.payload:
+        case int(left), int(right):
+            return left * right
+        case other:
+            msg = f"two numbers, not {other!r}"
+            raise ValueError(msg)
 
 
 async def ann(message: stentor.Message) -> object:
