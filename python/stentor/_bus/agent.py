@@ -98,10 +98,12 @@ class _Member:
         self._receiving.check_open()
         checks.whole("max_messages", max_messages, least=1)
         await trio.lowlevel.checkpoint()
-        polled = self._parts.attendance.poll(self._recipient, max_messages)
-        messages = [delivery.message for delivery in polled]
-        if len(messages) < max_messages and self._recipient.name in self._parts.backlog.names:
-            messages += await self._parts.backlog.poll(self._recipient, max_messages - len(messages))
+        with trio.CancelScope() as scope:
+            scope.shield = True  # what is taken is handed over
+            polled = self._parts.attendance.poll(self._recipient, max_messages)
+            messages = [delivery.message for delivery in polled]
+            if len(messages) < max_messages and self._recipient.name in self._parts.backlog.names:
+                messages += await self._parts.backlog.poll(self._recipient, max_messages - len(messages))
         return messages
 
     def acknowledge(self, messages: Message | Iterable[Message]) -> int:
