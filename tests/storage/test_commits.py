@@ -80,9 +80,14 @@ async def test_calls_of_one_task_keep_their_order() -> None:
     assert called == sorted(called)
 
 
-@pytest.mark.parametrize("passes", range(6))
+@pytest.mark.parametrize("passes", range(5))
 async def test_cancelling_the_leader_passes_the_lead_on(passes: int) -> None:
     """At each of its steps: nobody is left waiting, and what was not cancelled is done."""
+    for _ in range(20):  # trio shuffles the tasks of a pass
+        await _cancel_the_leader(passes)
+
+
+async def _cancel_the_leader(passes: int) -> None:
     worker = Worker()
     commits = Commits(worker.work)
     done: list[str] = []

@@ -145,8 +145,8 @@ class SQLiteStore:
         self._depth = 0
         with trio.CancelScope(shield=True):
             async with self._turn:
-                if self._depth or not self._database.is_open:
-                    return  # somebody entered while this waited, or closed
+                if not self._database.is_open:
+                    return
                 with suppress(StoreError):
                     await self._commits.call(_nothing)  # what comes before it is done when it is
                 await trio.to_thread.run_sync(self._database.close)
