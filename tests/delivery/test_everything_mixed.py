@@ -24,10 +24,13 @@ TOPICS = ["t.0", "t.1", "t.2", "u.0"]
 PATTERNS = ["t.*", "t.0", "*.0", "**", "u.?", "t.[12]"]
 MODES: list[dict[str, Any]] = [
     {"mode": "realtime"},
+    {"mode": "realtime"},
     {"mode": "batch", "batch_size": 3, "batch_timeout": 2.0},
     {"mode": "polling"},
     {"mode": "polling", "auto_ack": False},
 ]
+POLICIES = [*Overflow, Overflow.DROP_OLDEST, Overflow.DROP_NEWEST, Overflow.LATEST, Overflow.LATEST]
+"""Those that let most through more often than those that hold publishers up."""
 Fate = tuple[str, str]
 """An agent and the id of a message."""
 
@@ -105,13 +108,13 @@ class World(stentor.Observer):
             on_error=dice.choice(["log", "log", "quarantine"]),
             quarantine_after=3,
             capacity=4,
-            overflow=dice.choice(list(Overflow)),
+            overflow=dice.choice(POLICIES),
         )
         for _ in range(dice.randint(1, 3)):
             agent.subscribe(
                 dice.choice(PATTERNS),
-                capacity=dice.choice([1, 2, 5]),
-                overflow=dice.choice(list(Overflow)),
+                capacity=dice.choice([1, 3, 20]),
+                overflow=dice.choice(POLICIES),
                 group=dice.choice([None, None, "g"]),
                 filter=dice.choice([None, None, lambda message: message.priority > 0]),
                 retained=dice.random() < 0.2,

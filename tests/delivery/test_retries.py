@@ -256,3 +256,21 @@ async def test_an_attempt_that_is_due_while_a_backlog_is_served_holds_nothing_up
     assert sorted(map(str, diary.calls["a"])) == ["0", "1", "early", "early", "late"]
     assert diary.calls["a"][-1] == "late"
     assert diary.calls["a"].index(0) < diary.calls["a"].index(1)
+
+
+async def test_a_handler_that_fails_after_its_agent_was_closed_is_not_called_again() -> None:
+    diary = Diary()
+
+    async def body(_: object) -> None:
+        await trio.sleep(1)
+        raise ValueError
+
+    async with stentor.open_bus() as bus:
+        agent = bus.register("a", diary.handler("a", body), retry=every_second())
+        agent.subscribe("t")
+        await bus.publish("t", 1)
+        await all_parked()
+        agent.close()
+        await bus.settled()
+        assert counts(agent) == counts(bus) == {"dead": 1}
+    assert diary.calls["a"] == [1]

@@ -123,7 +123,7 @@ class Calls:
     def fail(self, lead: Delivery, error: Exception, *, retry: bool = True) -> None:
         """Write down that the handler has failed: what it was called with is tried again, or has failed for good."""
         recipient = lead._target.recipient
-        policy = recipient.policy.retry if retry else None
+        policy = recipient.policy.retry if retry and not recipient.closed else None
         later: list[Delivery] = []
         ended: list[Delivery] = []
         for delivery in members(lead):
