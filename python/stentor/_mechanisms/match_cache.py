@@ -52,7 +52,7 @@ class MatchCache(Generic[V]):
         >>> cache = MatchCache(capacity=2, make=str.upper)
         >>> cache.lookup("a")
         'A'
-        >>> cache.store("a", "the A", targets=1)
+        >>> cache.store("a", "the A", 1)
         >>> cache.lookup("a")
         'the A'
     """
@@ -79,33 +79,33 @@ class MatchCache(Generic[V]):
         """Return the number of topics."""
         return len(self._order)
 
-    def __contains__(self, topic: str) -> bool:
-        """Whether a topic has a value."""
-        return topic in self._order
-
-    def store(self, topic: str, value: V, *, targets: int) -> None:
-        """Keep the value of a topic that is not cached, if the door lets it in. O(1) amortised.
+    def store(self, topic: str, value: V, targets: int) -> None:
+        """Keep the value of a topic, unless it has one or the door does not let it in. O(1) amortised.
 
         Args:
             topic: The topic.
             value: What a lookup of it shall return.
             targets: How much the value holds; all values together hold a bounded number.
         """
-        if type(topic) is not str or targets > self._most_targets or not self._admits(topic):
+        order = self._order
+        if len(order) >= self._capacity and not self._admits(topic):
             return
-        self._order[topic] = targets
-        self._targets += targets
+        if type(topic) is not str or targets > self._most_targets or topic in order:
+            return
+        order[topic] = targets
         self._values[topic] = value
-        while len(self._order) > self._capacity or self._targets > self._most_targets:
-            oldest, held = self._order.popitem(last=False)
-            self._targets -= held
-            del self._values[oldest]
-            self.evictions += 1
+        self._targets += targets
+        while len(order) > self._capacity or self._targets > self._most_targets:
+            self._evict()
+
+    def _evict(self) -> None:
+        oldest, held = self._order.popitem(last=False)
+        self._targets -= held
+        del self._values[oldest]
+        self.evictions += 1
 
     def _admits(self, topic: str) -> bool:
-        """Whether there is room, or the topic missed before and not long ago."""
-        if len(self._order) < self._capacity:
-            return True
+        """Whether a topic missed before, and not long ago."""
         if not self._capacity:
             return False
         if self._door is None:

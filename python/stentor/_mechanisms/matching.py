@@ -110,8 +110,7 @@ class MatchTable(Generic[V]):
             ids = self._index.match(topic)
             self._misses += 1
             value = self._build(ids)
-            if topic not in self._cache:
-                self._cache.store(topic, value, targets=len(ids))
+            self._cache.store(topic, value, len(ids))
             return value
 
     def add(self, pattern: str) -> int:
