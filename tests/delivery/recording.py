@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-import stentor
 from tests.bus.accounts import STATES, all_parked
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
+
+    import stentor
 
 
 def counts(member: stentor.Agent | stentor.Feed[Any] | stentor.Bus) -> dict[str, int]:

@@ -66,7 +66,7 @@ async def test_one_refusing_mailbox_refuses_a_broadcast_for_everybody() -> None:
         full = bus.register("full", capacity=1, overflow="fail")
         other = bus.register("other")
         await bus.send("full")
-        with pytest.raises(stentor.MailboxFullError, match="^nothing was accepted: the mailbox is full at 'full'$"):
+        with pytest.raises(stentor.MailboxFullError, match=r"^nothing was accepted: the mailbox is full at 'full'$"):
             await bus.broadcast()
         assert counts(other) == {}
         assert counts(full) == {"waiting": 1}
@@ -80,6 +80,6 @@ async def test_sending_to_nobody_is_an_error_and_changes_nothing() -> None:
         assert (str(caught.value), caught.value.name) == ("there is no agent 'ghost'", "ghost")
         with pytest.raises(stentor.InvalidTopicError):
             await bus.send("gh*st")
-        with pytest.raises(TypeError, match="^topic must be of type str, not int$"):
+        with pytest.raises(TypeError, match=r"^topic must be of type str, not int$"):
             await bus.send(3)  # type: ignore[arg-type]
         assert counts(feed) == {}

@@ -219,7 +219,7 @@ async def test_a_success_in_between_prevents_quarantine() -> None:
 
 
 async def test_on_error_raise_lets_the_exception_out_of_the_block() -> None:
-    with pytest.raises(ValueError, match="^no$"):
+    with pytest.raises(ValueError, match=r"^no$"):
         async with stentor.open_bus(on_error="raise") as bus:
             bus.register("a", Diary().handler("a", fail)).subscribe("t")
             await bus.publish("t")
@@ -231,5 +231,5 @@ async def test_leaving_and_rejoining_a_closed_agent_is_an_error() -> None:
         agent = bus.register("a", Diary().handler("a", Gate()))
         agent.close()
         for call in (agent.leave, agent.rejoin):
-            with pytest.raises(trio.ClosedResourceError, match="^'a' is closed$"):
+            with pytest.raises(trio.ClosedResourceError, match=r"^'a' is closed$"):
                 call()

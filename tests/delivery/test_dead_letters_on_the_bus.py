@@ -47,7 +47,7 @@ async def test_resubmitted_it_goes_to_that_agent_alone_and_leaves_the_box() -> N
         assert diary.calls == {"a": ["x", "x"], "b": ["x"]}
         assert counts(agent) == {"dead": 1, "handled": 1}
         assert len(bus.dead_letters) == 0
-        with pytest.raises(LookupError, match="^letter must be one that is in dead_letters$"):
+        with pytest.raises(LookupError, match=r"^letter must be one that is in dead_letters$"):
             await bus.resubmit(letter)
 
 
@@ -55,7 +55,7 @@ async def test_resubmitted_to_an_agent_that_is_gone_it_stays_in_the_box() -> Non
     async with stentor.open_bus() as bus:
         agent, letter = await failed_once(bus, Diary())
         agent.close()
-        with pytest.raises(stentor.UnknownAgentError, match="^there is no agent 'a'$"):
+        with pytest.raises(stentor.UnknownAgentError, match=r"^there is no agent 'a'$"):
             await bus.resubmit(letter)
         assert list(bus.dead_letters) == [letter]
 

@@ -1,7 +1,8 @@
-"""Everything at once: a seeded program mixes all features, and after every step the states add up and nothing is lost."""
+"""Everything at once: a seeded program mixes all features; after every step the states add up and nothing is lost."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 from collections import Counter
@@ -31,6 +32,13 @@ MODES: list[dict[str, Any]] = [
 ]
 POLICIES = [*Overflow, Overflow.DROP_OLDEST, Overflow.DROP_NEWEST, Overflow.LATEST, Overflow.LATEST]
 """Those that let most through more often than those that hold publishers up."""
+REFUSALS = (
+    stentor.MailboxFullError,
+    stentor.NoResponderError,
+    stentor.RequestFailedError,
+    stentor.UnknownAgentError,
+    trio.TooSlowError,
+)
 Fate = tuple[str, str]
 """An agent and the id of a message."""
 
@@ -135,26 +143,16 @@ class World(stentor.Observer):
 
     def publish_nowait(self) -> None:
         """Publish where it does not wait."""
-        try:
-            self.bus.publish_nowait(self.dice.choice(TOPICS), 1, retain=self.dice.random() < 0.1, **self.options())
-        except (trio.WouldBlock, stentor.MailboxFullError):
-            pass
+        retain = self.dice.random() < 0.1
+        with contextlib.suppress(trio.WouldBlock, stentor.MailboxFullError):
+            self.bus.publish_nowait(self.dice.choice(TOPICS), 1, retain=retain, **self.options())
 
     async def wait(self, call: Callable[[], Any]) -> None:
         """Do something that may wait, and give up at a random time."""
-        with trio.move_on_after(self.dice.choice([0, 0.3, 1, 5])):
-            try:
-                await call()
-            except (
-                stentor.MailboxFullError,
-                stentor.NoResponderError,
-                stentor.RequestFailedError,
-                stentor.UnknownAgentError,
-                trio.TooSlowError,
-            ):
-                pass
+        with trio.move_on_after(self.dice.choice([0, 0.3, 1, 5])), contextlib.suppress(*REFUSALS):
+            await call()
 
-    async def operate(self) -> None:
+    async def operate(self) -> None:  # noqa: C901, PLR0912 - one thing out of many
         """Do one thing."""
         dice, bus = self.dice, self.bus
         topic = dice.choice(TOPICS)

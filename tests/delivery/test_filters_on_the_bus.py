@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
 import stentor
@@ -114,9 +116,9 @@ async def test_a_filter_that_must_be_awaited_is_refused_at_once_or_at_its_first_
     async with stentor.open_bus() as bus:
         agent = bus.register("a", Diary().handler("a"))
         with pytest.raises(
-            TypeError, match="^filter must be a MessageFilter or a plain function of the message, not t"
+            TypeError, match=r"^filter must be a MessageFilter or a plain function of the message, not t"
         ):
             agent.subscribe("t", filter=asynchronous)
-        agent.subscribe("t", filter=lambda message: asynchronous(message))
+        agent.subscribe("t", filter=functools.partial(lambda wanted, message: wanted(message), asynchronous))
         await bus.publish("t")
         assert counts(agent) == {"dead": 1}

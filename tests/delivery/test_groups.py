@@ -126,11 +126,14 @@ async def test_a_member_without_room_does_not_block_the_others() -> None:
 async def test_filters_of_members_are_asked_before_one_is_chosen() -> None:
     diary = Diary()
     async with stentor.open_bus() as bus:
-        for name, wanted in (("even", 0), ("odd", 1)):
-            agent = bus.register(name, diary.handler(name))
-            agent.subscribe("t", group="g", filter=lambda message, wanted=wanted: message.payload % 2 == wanted)
+        bus.register("even", diary.handler("even")).subscribe(
+            "t", group="g", filter=lambda message: message.headers["is"] == "even"
+        )
+        bus.register("odd", diary.handler("odd")).subscribe(
+            "t", group="g", filter=lambda message: message.headers["is"] == "odd"
+        )
         for number in range(10):
-            await bus.publish("t", number)
+            await bus.publish("t", number, headers={"is": "odd" if number % 2 else "even"})
         await bus.settled()
     assert diary.calls == {"even": [0, 2, 4, 6, 8], "odd": [1, 3, 5, 7, 9]}
 

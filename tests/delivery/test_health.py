@@ -81,5 +81,5 @@ async def test_one_who_fails_is_told_until_it_succeeds() -> None:
         await bus.publish("t", "good")
         await bus.settled()
         assert bus.health().ok
-        with pytest.raises(ValueError, match="^slow must be > 0 seconds, not 0$"):
+        with pytest.raises(ValueError, match=r"^slow must be > 0 seconds, not 0$"):
             bus.health(slow=0)

@@ -63,7 +63,7 @@ async def test_what_publishing_raises_refuses_the_message() -> None:
 
     async with stentor.open_bus(middleware=[Refusing()]) as bus:
         feed = bus.subscribe("t")
-        with pytest.raises(PermissionError, match="^t$"):
+        with pytest.raises(PermissionError, match=r"^t$"):
             await bus.publish("t")
         assert counts(feed) == {}
 
@@ -120,7 +120,7 @@ async def test_handlers_of_batches_and_of_deliveries_are_called_as_without_middl
         got.append((message.payload, delivery.agent))
 
     async with stentor.open_bus(middleware=[Tracing("m", [])]) as bus:
-        bus.register("b", batch).subscribe("t", mode="batch", batch_size=2)  # type: ignore[arg-type]  # of lists
+        bus.register("b", batch).subscribe("t", mode="batch", batch_size=2)
         bus.register("s", single).subscribe("u")
         for topic in ("t", "t", "u"):
             await bus.publish(topic, 1)

@@ -119,6 +119,6 @@ async def test_a_feed_may_have_such_a_mode() -> None:
 async def test_what_is_no_mode_is_refused() -> None:
     async with stentor.open_bus() as bus:
         agent = bus.register("a")
-        with pytest.raises(ValueError, match="^mode must be one of DeliveryMode.REALTIME, .*, not 'sometimes'$"):
+        with pytest.raises(ValueError, match=r"^mode must be one of DeliveryMode.REALTIME, .*, not 'sometimes'$"):
             agent.subscribe("t", mode="sometimes")
         assert agent.subscriptions == ()

@@ -24,9 +24,9 @@ async def test_without_a_policy_everything_is_allowed_and_with_one_only_what_it_
             await bus.publish("u", sender="b")
         assert (caught.value.agent, caught.value.action, caught.value.text) == ("b", "publish", "u")
         assert str(caught.value).startswith("agent 'b' may not publish to 'u': ")
-        with pytest.raises(stentor.PermissionDeniedError, match="^someone without a name may not publish to 't': "):
+        with pytest.raises(stentor.PermissionDeniedError, match=r"^someone without a name may not publish to 't': "):
             await bus.publish("t")
-        with pytest.raises(stentor.PermissionDeniedError, match="^agent 'a' may not subscribe to 'x.\\*': "):
+        with pytest.raises(stentor.PermissionDeniedError, match=r"^agent 'a' may not subscribe to 'x.\*': "):
             agent.subscribe("x.*")
         assert bus.permissions.denied == {"b": 1, None: 1, "a": 1}
         await bus.settled()

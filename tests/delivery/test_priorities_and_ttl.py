@@ -33,7 +33,7 @@ async def test_a_priority_may_be_given_as_a_number() -> None:
     async with stentor.open_bus() as bus:
         receipt = await bus.publish("t", priority=3)
         assert receipt.message.priority is Priority.URGENT
-        with pytest.raises(ValueError, match="^priority must be one of Priority.LOW, .*, not 4$"):
+        with pytest.raises(ValueError, match=r"^priority must be one of Priority.LOW, .*, not 4$"):
             await bus.publish("t", priority=4)
 
 

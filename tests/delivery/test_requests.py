@@ -33,12 +33,14 @@ async def test_what_the_handler_returns_is_the_answer() -> None:
 
 async def test_falsy_answers_are_answers_and_none_is_not() -> None:
     async with stentor.open_bus() as bus:
-        for value in (0, "", False, []):
-            with bus.register("a", answers(value)).subscribe("ask"):
-                assert (await bus.request("ask")).payload == value
-            next(iter([bus._members["a"]])).close()
+        falsy: list[object] = [0, "", False, []]
+        for value in falsy:
+            agent = bus.register("a", answers(value))
+            agent.subscribe("ask")
+            assert (await bus.request("ask")).payload == value
+            agent.close()
         bus.register("a", answers(None)).subscribe("ask")
-        with pytest.raises(trio.TooSlowError, match="^no reply on 'ask' in time from 'a'$"):
+        with pytest.raises(trio.TooSlowError, match=r"^no reply on 'ask' in time from 'a'$"):
             await bus.request("ask", timeout=1.0)
 
 
@@ -103,7 +105,7 @@ async def test_one_who_answers_twice_is_heard_once() -> None:
 
 async def test_a_request_to_nobody_or_to_failing_handlers_says_so_at_once() -> None:
     async with stentor.open_bus() as bus:
-        with pytest.raises(stentor.NoResponderError, match="^nobody can answer on 'ask'$"):
+        with pytest.raises(stentor.NoResponderError, match=r"^nobody can answer on 'ask'$"):
             await bus.request("ask")
         with pytest.raises(stentor.NoResponderError):
             await bus.gather("ask")
@@ -131,7 +133,7 @@ async def test_a_request_that_finds_no_room_in_time_names_whom_it_was_for() -> N
     async with stentor.open_bus() as bus:
         bus.register("full", Diary().handler("full", gate)).subscribe("ask", capacity=1)
         await fill(bus, "ask", 1, 2)
-        with pytest.raises(trio.TooSlowError, match="^no reply on 'ask' in time from 'full'$"):
+        with pytest.raises(trio.TooSlowError, match=r"^no reply on 'ask' in time from 'full'$"):
             await bus.request("ask", timeout=1.0)
         replies = await bus.gather("ask", timeout=1.0)
         assert (replies.silent, replies.complete) == (("full",), False)
@@ -159,7 +161,7 @@ async def test_an_agent_is_asked_by_its_name_and_all_agents_by_broadcast() -> No
         assert (await bus.request("b", addressing="direct")).payload == "b"
         replies = await bus.gather("anything", addressing=stentor.AddressingMode.BROADCAST, sender="a")
         assert payloads(replies.messages) == ["b", "c"]
-        with pytest.raises(stentor.UnknownAgentError, match="^there is no agent 'z'$"):
+        with pytest.raises(stentor.UnknownAgentError, match=r"^there is no agent 'z'$"):
             await bus.request("z", addressing="direct")
 
 
@@ -279,15 +281,15 @@ async def test_the_first_of_many_is_no_deadlock_while_one_of_them_can_answer() -
 
 async def test_bad_input_to_requests() -> None:
     async with stentor.open_bus() as bus:
-        with pytest.raises(ValueError, match="^timeout must be > 0 seconds, not 0$"):
+        with pytest.raises(ValueError, match=r"^timeout must be > 0 seconds, not 0$"):
             await bus.request("ask", timeout=0)
-        with pytest.raises(ValueError, match="^timeout must be a finite number of seconds, not inf$"):
+        with pytest.raises(ValueError, match=r"^timeout must be a finite number of seconds, not inf$"):
             await bus.gather("ask", timeout=float("inf"))
-        with pytest.raises(ValueError, match="^addressing must be one of AddressingMode.DIRECT, .*, not 'up'$"):
+        with pytest.raises(ValueError, match=r"^addressing must be one of AddressingMode.DIRECT, .*, not 'up'$"):
             await bus.request("ask", addressing="up")
-        with pytest.raises(TypeError, match="^message must be of type Message, not str$"):
+        with pytest.raises(TypeError, match=r"^message must be of type Message, not str$"):
             bus.reply("ask")  # type: ignore[arg-type]
-        with pytest.raises(ValueError, match="^message must be one that a bus has stamped, but has no id$"):
+        with pytest.raises(ValueError, match=r"^message must be one that a bus has stamped, but has no id$"):
             bus.reply(stentor.Message("t"), 1)
         assert not bus.reply(stentor.Message("t", id="m-1"), 1)
         assert counts(bus) == {}

@@ -131,7 +131,7 @@ async def test_out_of_order_each_message_of_a_batch_has_its_own_number_of_attemp
 
     async with stentor.open_bus() as bus:
         retry = every_second(attempts=2, ordered=False)
-        agent = bus.register("a", handler, retry=retry)  # type: ignore[arg-type]  # of lists
+        agent = bus.register("a", handler, retry=retry)
         agent.subscribe("t", mode="batch", batch_size=3, batch_timeout=0.5)
         for number in range(6):
             await bus.publish("t", number)

@@ -187,7 +187,7 @@ async def test_a_route_cancelled_at_any_step_reaches_all_or_none_and_loses_nothi
                 away = bus.register("away")
                 for agent in (good, bad, away):
                     agent.subscribe("t")
-                fired, ended = await cancelled_at(step, when, lambda: bus.route(Message("t", 1)))  # type: ignore[arg-type]  # noqa: B023
+                fired, ended = await cancelled_at(step, when, lambda: bus.route(Message("t", 1)))
                 await bus.settled()
                 fates = [counts(agent) for agent in (good, bad, away)]
                 assert fates in ([{}, {}, {}], [{"handled": 1}, {"stored": 1}, {"stored": 1}])
@@ -211,12 +211,12 @@ async def test_a_broadcast_is_routed_to_every_agent_but_its_sender_and_to_no_top
 
 async def test_bad_input_to_route() -> None:
     async with stentor.open_bus() as bus:
-        with pytest.raises(TypeError, match="^message must be of type Message, not str$"):
+        with pytest.raises(TypeError, match=r"^message must be of type Message, not str$"):
             await bus.route("t")  # type: ignore[arg-type]
-        with pytest.raises(ValueError, match="^timeout must be > 0 seconds, not 0$"):
+        with pytest.raises(ValueError, match=r"^timeout must be > 0 seconds, not 0$"):
             await bus.route(Message("t"), timeout=0)
         with pytest.raises(stentor.InvalidTopicError, match="empty segment"):
             await bus.route(Message("t..u"))
-        with pytest.raises(ValueError, match="^topic must not begin with '_stentor', which is reserved, but is '_st"):
+        with pytest.raises(ValueError, match=r"^topic must not begin with '_stentor', which is reserved, but is '_st"):
             await bus.route(Message("_stentor.x"))
         assert counts(bus) == {}

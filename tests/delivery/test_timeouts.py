@@ -82,5 +82,5 @@ async def test_a_timeout_out_of_range_is_refused(timeout: float, text: str) -> N
         with pytest.raises(ValueError, match=f"^{text}$"):
             bus.register("a", Diary().handler("a"), timeout=timeout)
         assert bus.statistics().agents == 0
-        with pytest.raises(TypeError, match="^timeout must be a number of seconds, not str$"):
+        with pytest.raises(TypeError, match=r"^timeout must be a number of seconds, not str$"):
             bus.register("a", Diary().handler("a"), timeout="1")  # type: ignore[arg-type]
