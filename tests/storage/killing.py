@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import count
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import trio
 
@@ -56,3 +57,36 @@ async def _read(store: SQLiteStore, pipe: Connection, agent: str, random: Random
         pipe.send(("acknowledged", done, None))
         if random.random() < 0.1:
             await store.release(agent)
+
+
+def run_a_bus(pipe: Connection, path: str, life: int, publishers: int) -> None:
+    """Publish to durable agents and handle what they get, until killed; or only handle what is left, and end."""
+    trio.run(_run_a_bus, pipe, path, life, publishers)
+
+
+async def _run_a_bus(pipe: Connection, path: str, life: int, publishers: int) -> None:
+    async def handle(message: stentor.Message, delivery: stentor.Delivery) -> None:
+        if cast("list[int]", message.payload)[1] % 3 == 0:
+            await trio.sleep(0.001)
+        pipe.send(("handled", delivery.agent, message.payload, delivery.redelivered))
+
+    async with (
+        stentor.open_bus(store=SQLiteStore(path, retention=KEEP_ALL, capacity=10**9)) as bus,
+        trio.open_nursery() as nursery,
+    ):
+        for agent in AGENTS:
+            bus.register(agent, handle, durable=True).subscribe(f"news.{agent}")
+            bus.register(f"{agent}-of-the-day", _forget).subscribe("news.*")
+        for publisher in range(publishers):
+            nursery.start_soon(_publish, bus, pipe, f"{life}-{publisher}")
+
+
+async def _forget(_: stentor.Message) -> None:
+    """What an agent does that is not durable."""
+
+
+async def _publish(bus: stentor.Bus, pipe: Connection, publisher: str) -> None:
+    for number in count():
+        agent = AGENTS[number % len(AGENTS)]
+        await bus.publish(f"news.{agent}", [publisher, number])
+        pipe.send(("accepted", agent, [publisher, number], None))

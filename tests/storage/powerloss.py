@@ -100,7 +100,7 @@ class RecordingVFS(apsw.VFS):
         """Open a file."""
         return RecordingFile(self.disk, name, flags)
 
-    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802, FBT001 - SQLite's name and arguments
+    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802 - SQLite's name and arguments
         """Delete a file."""
         super().xDelete(filename, syncdir)
         self.disk.steps.append(Step("delete", _suffix(filename), synced=bool(syncdir)))

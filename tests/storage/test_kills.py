@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import pairwise
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.storage.dying import said_until_killed
 from tests.storage.inspection import look
 from tests.storage.killing import work
 
 if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
     from pathlib import Path
 
 ACKNOWLEDGED = 2
-LONGEST_LIFE = 0.25
-"""Seconds that a process may live after it has said its first word."""
-FIRST_WORD = 60.0
-"""Seconds within which it must have said it."""
 
 
 @dataclass
@@ -56,34 +49,10 @@ class Told:
 
 def live_and_die(path: Path, life: int, sync: str, told: Told) -> None:
     """Let a process work on the file, kill it at a random instant, and take note of all that it told."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.storage.killing"])
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=work, args=(there, str(path), life, sync))
-    process.start()
-    there.close()
     new: set[int] = set()
-    assert here.poll(FIRST_WORD), "the process says nothing"
-    end = time.monotonic() + Random(life).random() * LONGEST_LIFE
-    while time.monotonic() < end:
-        if here.poll(max(0.0, end - time.monotonic())):
-            told.hear(here.recv(), new)
-    process.kill()
-    _hear_the_rest(here, told, new)
-    process.join()
-    assert process.exitcode == -9
-    process.close()
+    for said in said_until_killed(work, str(path), life, sync, seed=life):
+        told.hear(said, new)
     told.handed_out |= new
-
-
-def _hear_the_rest(pipe: Connection, told: Told, new: set[int]) -> None:
-    """What it had sent counts, though it is dead; it may have died in the middle of a word."""
-    while True:
-        try:
-            told.hear(pipe.recv(), new)
-        except (EOFError, OSError):
-            pipe.close()
-            return
 
 
 def check(path: Path, told: Told) -> None:
