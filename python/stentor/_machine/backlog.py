@@ -86,7 +86,11 @@ class Backlog:
         Raises:
             StoreError: The store has no room for it, cannot keep it, or fails.
         """
-        await self._store.append(MailboxEntry(target.recipient.name, message) for target in targets)
+        self._ledger.busy += 1
+        try:
+            await self._store.append(MailboxEntry(target.recipient.name, message) for target in targets)
+        finally:
+            self._ledger.less_busy(1)
         for target in targets:
             recipient = target.recipient
             delivery = Delivery(message, target, None)
@@ -95,7 +99,7 @@ class Backlog:
             if watcher is not None:
                 watcher.accepted(delivery)
             self.names.add(recipient.name)
-            if not recipient.away:
+            if not (recipient.away or recipient.closed):
                 self._serve_soon(recipient)
 
     def _serve_soon(self, recipient: Recipient) -> None:

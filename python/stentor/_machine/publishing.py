@@ -189,8 +189,7 @@ class Publishing:
                 quota = self._dispatcher.obstacle(selection.targets)
                 if quota is None:
                     if selection.durable:
-                        await self._backlog.take_in(message, selection.durable, watcher)
-                        selection = self._select(message, watcher)
+                        return await self._store_and_accept(message, selection, watcher)
                     return self._accept(message, selection, watcher)
                 place.turn_to(quota)
                 with self._waits.waiting_for(line.awaited):
@@ -198,6 +197,29 @@ class Publishing:
                     await place.wait_for_room(quota)
         finally:
             self._leave(line, place, message.sender)
+
+    async def _store_and_accept(self, message: Message, selection: Selection, watcher: Watcher | None) -> Selection:
+        """Store `message` for durable agents, and accept it for all others of the same selection.
+
+        Their room is held meanwhile. A commit cannot be called back, so from here on nothing is cancelled, and
+        whoever closes meanwhile has left the message.
+        """
+        held = [target.quota for target in selection.targets if not target.quota.drops]
+        for quota in held:
+            quota.waiting += 1
+        try:
+            with trio.CancelScope() as scope:
+                scope.shield = True
+                await self._backlog.take_in(message, selection.durable, watcher)
+        finally:
+            for quota in held:
+                quota.waiting -= 1
+                quota.wake_oldest()
+        self._accept(message, selection, watcher)
+        for target in selection.targets:
+            if target.recipient.closed:
+                self._attendance.close(target.recipient)
+        return selection
 
     def _leave(self, line: _Line, place: _Place, sender: str | None) -> None:
         place.leave()

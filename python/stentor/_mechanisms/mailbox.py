@@ -181,7 +181,12 @@ class Quota:
     @property
     def is_closed(self) -> bool:
         """Whether it lets nobody in now: what comes would have to wait, or is refused."""
-        return self.waiting >= self.capacity and self.overflow in (Overflow.BLOCK, Overflow.FAIL)
+        return self.waiting >= self.capacity and not self.drops
+
+    @property
+    def drops(self) -> bool:
+        """Whether it lets everybody in, and something is dropped when it is used up."""
+        return self.overflow not in (Overflow.BLOCK, Overflow.FAIL)
 
     def enter(self, delivery: Delivery, *, first: bool = False) -> None:
         """Remember when a delivery began to wait, for a policy that pushes out; `first` puts it before all others."""
