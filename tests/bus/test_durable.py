@@ -32,7 +32,7 @@ class SlowStore:
         await self._store.__aenter__()
         return self
 
-    async def __aexit__(self, *error: object) -> None:
+    async def __aexit__(self, *error: Any) -> None:  # noqa: PYI036 - handed on
         await self._store.__aexit__(*error)
 
     def __getattr__(self, name: str) -> Any:
