@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from stentor.storage._codec import Encoded
 
 KINDS: Final = tuple(EntryKind)
-KIND_NUMBERS: Final = {kind: number for number, kind in enumerate(KINDS)}
 STATES: Final = tuple(ReadState)
 PRIORITIES: Final = {int(priority): priority for priority in Priority}
 ADDRESSINGS: Final = {mode.value: mode for mode in AddressingMode}
@@ -105,7 +104,7 @@ def encode_entry(entry: MailboxEntry, encode: Callable[[object], Encoded], momen
         size = OVERHEAD + len(payload) + len(headers or "") + len(storable_text(said))
     except ValueError as error:
         raise UnstorableError(message.id, str(error)) from error
-    kind = KIND_NUMBERS[entry.kind]
+    kind = 0 if entry.kind is EntryKind.MAIL else KINDS.index(entry.kind)  # hashing an enumeration is slow
     return Row(
         0,
         entry.agent,
@@ -130,7 +129,7 @@ def encode_entry(entry: MailboxEntry, encode: Callable[[object], Encoded], momen
         headers,
         message.in_reply_to,
         message.cause,
-        message.addressing.value,
+        "topic" if message.addressing is AddressingMode.TOPIC else message.addressing.value,
         form,
         payload,
     )
