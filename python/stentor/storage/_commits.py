@@ -59,7 +59,7 @@ class Commits:
             await self._lead(call)
         if call.outcome is None:
             msg = "a call ended without an outcome"
-            raise trio.TrioInternalError(msg)
+            raise RuntimeError(msg)
         value, error = call.outcome
         if error is not None:
             raise error
