@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from stentor import MailboxEntry, MailboxQuery, Message, Retention, StoreError, StoreFullError
-from stentor.storage import SQLiteStore
+from stentor.storage import SQLiteStore, StoreStatistics
 from stentor.storage._codec import encoder
 from stentor.storage._commits import MOST, Commits
 from stentor.storage._connection import connect
@@ -221,6 +221,7 @@ async def test_publishers_share_commits(tmp_path: Path) -> None:
             for task in range(50):
                 nursery.start_soon(publish, task)
         assert statements.count("COMMIT") == 20
+        assert store.statistics() == StoreStatistics(transactions=20, calls=1000, peak=50, waiting=0)
         assert await store.count(MailboxQuery()) == 1000
 
 

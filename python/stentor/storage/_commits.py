@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, final
 
 import trio
+from attrs import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,6 +16,21 @@ if TYPE_CHECKING:
 
 MOST: Final = 1000
 """Calls that share one transaction at most, so that the first of them does not wait for ever."""
+
+
+@final
+@frozen(kw_only=True)
+class StoreStatistics:
+    """How the calls to a store have shared its transactions since it was made."""
+
+    transactions: int
+    """Batches of calls that went to the file; one that only reads costs no commit."""
+    calls: int
+    """Calls that they served."""
+    peak: int
+    """The most calls that shared one."""
+    waiting: int
+    """Calls that wait for their turn now."""
 
 
 @final
@@ -44,6 +60,7 @@ class Commits:
         self._work = work
         self._queue: deque[_Call] = deque()
         self._led = False
+        self._transactions = self._calls = self._peak = 0
         self._limiter = trio.CapacityLimiter(1)
 
     @trio.lowlevel.enable_ki_protection
@@ -64,6 +81,12 @@ class Commits:
         if error is not None:
             raise error
         return value
+
+    def statistics(self) -> StoreStatistics:
+        """Return the counts."""
+        return StoreStatistics(
+            transactions=self._transactions, calls=self._calls, peak=self._peak, waiting=len(self._queue)
+        )
 
     def _leave(self, call: _Call, _: object) -> trio.lowlevel.Abort:
         """Take a cancelled call out of the queue, unless it is in the thread by now."""
@@ -90,6 +113,9 @@ class Commits:
 
     async def _commit(self, batch: Sequence[_Call]) -> None:
         operations = [call.operation for call in batch]
+        self._transactions += 1
+        self._calls += len(batch)
+        self._peak = max(self._peak, len(batch))
         try:
             outcomes = await trio.to_thread.run_sync(self._work, operations, limiter=self._limiter)
         except Exception as error:  # noqa: BLE001 - told to everybody who waits for it

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from stentor import MailboxQuery, MailboxSummary, StoredMessage
     from stentor.storage._codec import Codec
+    from stentor.storage._commits import StoreStatistics
     from stentor.storage._connection import Sync
 
 
@@ -63,7 +64,8 @@ class SQLiteStore:
 
     Example:
         >>> import stentor, stentor.storage, tempfile, trio
-        >>>         >>> async def main(path):
+        >>> from pathlib import Path
+        >>> async def main(path):
         ...     async with stentor.storage.SQLiteStore(path) as store:
         ...         await store.append([stentor.MailboxEntry("gpt4", stentor.Message("gpt4", {"n": 1}))])
         ...     async with stentor.storage.SQLiteStore(path) as store:
@@ -104,6 +106,10 @@ class SQLiteStore:
     def path(self) -> Path:
         """The file."""
         return self._path
+
+    def statistics(self) -> StoreStatistics:
+        """Return how calls have shared transactions since the store was made."""
+        return self._commits.statistics()
 
     def __repr__(self) -> str:
         return f"<SQLiteStore {str(self._path)!r}, {'open' if self._depth else 'closed'}>"
