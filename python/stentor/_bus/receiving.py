@@ -53,6 +53,7 @@ class Receiving:
             msg = f"agent {self.recipient.name!r} has a handler, which gets the messages"
             raise RuntimeError(msg)
 
+    @trio.lowlevel.enable_ki_protection
     def take_nowait(self) -> Delivery:
         """Take what comes next; from here on it runs.
 
@@ -94,6 +95,7 @@ class Receiving:
         self.finish(lead)
         return mail_of(lead)
 
+    @trio.lowlevel.enable_ki_protection
     def finish(self, lead: Delivery) -> None:
         """Count what was taken as handled, unless the bus has been closed meanwhile."""
         if lead in self.recipient.running:
@@ -116,6 +118,7 @@ class Receiving:
             return self.take_nowait()
         return receiver.lead
 
+    @trio.lowlevel.enable_ki_protection
     def end(self, *, closed: bool) -> None:
         """Let nobody receive any more, because the owner has closed it or because the bus is closed."""
         self.closed = closed

@@ -387,6 +387,7 @@ class Sending:
         self._parts.readiness.flush(list(self._parts.registry))
         await self._parts.quiescence.reached_within(timeout)
 
+    @trio.lowlevel.enable_ki_protection
     def _close(self) -> None:
         """Write down what is left; nothing runs any more."""
         self._state = "closed"

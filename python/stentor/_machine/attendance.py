@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final, final
 
+import trio
+
 from stentor._mechanisms.deliveries import BACKING_OFF, RUNNING, WAITING, members, recipient_of
 from stentor._values.modes import Polling
 
@@ -33,6 +35,7 @@ class Attendance:
         self._dispatcher = dispatcher
         self._ledger = ledger
 
+    @trio.lowlevel.enable_ki_protection
     def leave(self, recipient: Recipient) -> None:
         """Call no handler of `recipient` until it is back; what it polled and did not acknowledge waits again."""
         if recipient.away:
@@ -56,6 +59,7 @@ class Attendance:
                 delivery.attempt += not begun
                 _put_back(delivery)
 
+    @trio.lowlevel.enable_ki_protection
     def begin_return(self, recipient: Recipient) -> None:
         """Let `recipient` be called again, but only with its backlog for now."""
         recipient.away = recipient.quarantined = False
@@ -69,6 +73,7 @@ class Attendance:
             lane.held = lane.scheduled = True
         self._readiness.arrange_all(recipient)
 
+    @trio.lowlevel.enable_ki_protection
     def end_return(self, recipient: Recipient) -> None:
         """Let everything else follow the backlog."""
         recipient.returning = False
@@ -77,6 +82,7 @@ class Attendance:
             lane.scheduled = bool(lane.again)
         self._readiness.arrange_all(recipient)
 
+    @trio.lowlevel.enable_ki_protection
     def close(self, recipient: Recipient) -> None:
         """Abandon all that waits for `recipient`, or that it polled and did not acknowledge; nothing comes any more."""
         recipient.closed = True
@@ -89,6 +95,7 @@ class Attendance:
             self._ledger.abandoned(delivery, running=False)
         recipient.unacknowledged.clear()
 
+    @trio.lowlevel.enable_ki_protection
     def poll(self, recipient: Recipient, limit: int) -> list[Delivery]:
         """Take what waits to be polled: handled from now on or, without `auto_ack`, once it is acknowledged."""
         polled: list[Delivery] = []
@@ -104,6 +111,7 @@ class Attendance:
                         recipient.unacknowledged[delivery.message.id] = delivery
         return polled
 
+    @trio.lowlevel.enable_ki_protection
     def acknowledge(self, recipient: Recipient, message_id: str) -> bool:
         """Write down that a polled message is handled, and return whether it was one."""
         delivery = recipient.unacknowledged.pop(message_id, None)
@@ -112,6 +120,7 @@ class Attendance:
         self._ledger.handled(delivery, recipient, self._clock())
         return True
 
+    @trio.lowlevel.enable_ki_protection
     def withdraw(self, delivery: Delivery, error: Exception) -> None:
         """End `delivery` as failed with `error`: taken out of the mailbox, or its handler cancelled."""
         if delivery._state in (WAITING, BACKING_OFF):

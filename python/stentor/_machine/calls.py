@@ -11,6 +11,8 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
+import trio
+
 from stentor._machine.coroutines import as_coroutine
 from stentor._mechanisms.deliveries import BACKING_OFF, RUNNING, WAITING, Delivery, members
 from stentor._values.policies import OnError
@@ -263,6 +265,7 @@ class Calls:
         self._ledger.less_busy(len(deliveries))
 
 
+@trio.lowlevel.disable_ki_protection
 def _first_step(
     current: ContextVar[Delivery | None],
     handler: Callable[..., Any],

@@ -166,6 +166,7 @@ class Publishing:
         selection = self._addressing.select(message)
         return selection if watcher is None else watcher.select(selection)
 
+    @trio.lowlevel.enable_ki_protection
     def _accept(self, message: Message, selection: Selection, watcher: Watcher | None) -> Selection:
         self._dispatcher.accept(message, selection, watcher)
         self.published += 1
@@ -221,6 +222,7 @@ class Publishing:
                 self._attendance.close(target.recipient)
         return selection
 
+    @trio.lowlevel.enable_ki_protection
     def _leave(self, line: _Line, place: _Place, sender: str | None) -> None:
         place.leave()
         line.places.remove(place)

@@ -6,6 +6,8 @@ the leader steps back, another worker leads on, and the first passes what the ha
 has ended. So a handler that does not wait costs no scheduling pass and no task of its own, one that waits holds nobody
 up, and handlers that do not wait begin in one and the same order in every run.
 
+A worker is not interrupted by Ctrl-C, except inside of handlers: what is half written down would never be true.
+
 What does not work: to begin the coroutine in the publisher's task and move it to another when it suspends, for the
 cancel scopes that it has opened stay behind on the stack of the first.
 """
@@ -62,6 +64,7 @@ class Workers:
         else:
             self._nursery.start_soon(self._work, name="stentor worker")
 
+    @trio.lowlevel.enable_ki_protection
     async def _work(self) -> None:
         """Lead and follow in turn; a worker begins as the leader, and its cancel scope serves until it is used up."""
         while True:
@@ -187,6 +190,11 @@ def _foreign(error: BaseException) -> bool:
     return not isinstance(error, ours)
 
 
+@trio.lowlevel.disable_ki_protection
+def _go_on(step: Callable[[Any], object], value: object) -> object:
+    return step(value)
+
+
 @types.coroutine
 def _resume(suspended: Suspended, calls: Calls) -> Generator[Any, Any, object]:
     """Pass on what the handler asks of trio, and what trio answers, until it ends; return what it returned."""
@@ -202,7 +210,7 @@ def _resume(suspended: Suspended, calls: Calls) -> Generator[Any, Any, object]:
             step, value = coroutine.send, answer
         calls.resumes()
         try:
-            trap = context.run(step, value)
+            trap = context.run(_go_on, step, value)
         except StopIteration as end:
             return end.value
         finally:
