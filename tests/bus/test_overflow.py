@@ -260,3 +260,16 @@ async def test_promise_9_a_timeout_in_the_very_moment_of_another_attempt_ends_it
             assert result.delivery_failures == 1
         assert agent.statistics().dead == 12
         check_conservation(bus, agent)
+
+
+async def test_promise_2_what_was_polled_and_not_acknowledged_comes_first_again_and_in_order() -> None:
+    async with stentor.open_bus() as bus:
+        agent = bus.register("a")
+        agent.subscribe("t", mode="polling", auto_ack=False)
+        for i in range(6):
+            await bus.publish("t", i)
+        assert [m.payload for m in await agent.poll(3)] == [0, 1, 2]
+        agent.leave()
+        agent.rejoin()
+        assert [m.payload for m in await agent.poll(4)] == [0, 1, 2, 3]
+        check_conservation(bus, agent)
