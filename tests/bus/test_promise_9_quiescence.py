@@ -190,3 +190,19 @@ async def test_promise_9_quiescence_counts_what_an_iterated_feed_subscribes_to_l
             await bus.settled()
             assert len(got) == 1
             feed.close()
+
+
+async def test_promise_9_quiescence_two_tasks_on_one_iterator_leave_nothing_running() -> None:
+    async with stentor.open_bus() as bus:
+        feed: stentor.Feed[stentor.Message] = bus.subscribe("t")
+        iterator = aiter(feed)
+        async with trio.open_nursery() as nursery:
+            for _ in range(2):
+                nursery.start_soon(anext, iterator)
+            await all_parked()
+            for _ in range(2):
+                await bus.publish("t")
+        assert (feed.statistics().handled, feed.statistics().running) == (1, 1)
+        del iterator
+        assert (feed.statistics().handled, feed.statistics().running) == (2, 0)
+        await bus.settled(timeout=0)
