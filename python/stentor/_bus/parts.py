@@ -22,6 +22,7 @@ from stentor._machine.readiness import Readiness
 from stentor._machine.requests import Requests
 from stentor._machine.router import Router
 from stentor._machine.stamping import Stamper
+from stentor._machine.storing import Storing
 from stentor._machine.timers import Timers
 from stentor._machine.waits import Waits
 from stentor._machine.workers import Workers
@@ -73,7 +74,10 @@ class Parts:
         self.attendance = Attendance(self.clock, self.dispatcher, self.readiness, self.ledger)
         self.waits = Waits(self.current)
         self.addressing = Addressing(self.table, self.registry, self.random)
-        self.backlog = Backlog(store, nursery, self.dispatcher, self.attendance, self.ledger)
+        self.storing = Storing(store, nursery, self.ledger)
+        self.backlog = Backlog(
+            store, self.storing, nursery, self.dispatcher, attendance=self.attendance, ledger=self.ledger
+        )
         self.publishing = Publishing(
             self.addressing,
             self.dispatcher,
@@ -84,7 +88,7 @@ class Parts:
         )
         self.requests = Requests()
         self.quiescence = Quiescence(self.ledger, self.readiness)
-        self.router = Router(store, nursery, self.backlog, self.publishing, self.ledger)
+        self.router = Router(self.storing, self.backlog, self.publishing, self.ledger)
         self.feed_numbers = count(1)
         self.calls.on_raise = self._raise
         self.calls.on_quarantine = self.attendance.quarantine

@@ -25,11 +25,12 @@ from stentor._values.store_errors import StoreError
 from stentor._values.stored import EntryKind, MailboxEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from stentor._machine.attendance import Attendance
     from stentor._machine.dispatcher import Dispatcher
     from stentor._machine.ledger import Ledger
+    from stentor._machine.storing import Storing
     from stentor._mechanisms.deliveries import Watcher
     from stentor._mechanisms.recipients import Recipient
     from stentor._mechanisms.routes import Selection
@@ -48,10 +49,18 @@ class Backlog:
     """Moves stored messages into mailboxes, and acknowledges them in the store when they are handled."""
 
     def __init__(
-        self, store: MailboxStore, nursery: trio.Nursery, dispatcher: Dispatcher, attendance: Attendance, ledger: Ledger
+        self,
+        store: MailboxStore,
+        storing: Storing,
+        nursery: trio.Nursery,
+        dispatcher: Dispatcher,
+        *,
+        attendance: Attendance,
+        ledger: Ledger,
     ) -> None:
-        """Serve from `store`, which is open; tasks live in `nursery`."""
+        """Serve from `store`, which is open, what `storing` has brought there; tasks live in `nursery`."""
         self._store = store
+        self._storing = storing
         self._nursery = nursery
         self._dispatcher = dispatcher
         self._attendance = attendance
@@ -131,6 +140,7 @@ class Backlog:
         """Read the next page; nothing only if nothing has come while it was read."""
         while True:
             self._serving[recipient] = False
+            await self._storing.caught_up(recipient.name)
             stored = await self._store.read(recipient.name, limit=PAGE)
             if recipient.closed:
                 await self._store.release(recipient.name)
@@ -172,7 +182,8 @@ class Backlog:
 
     async def poll(self, recipient: Recipient, limit: int) -> list[Message]:
         """Read what is stored for `recipient`, the failed included; acknowledged at once if it polls so."""
-        stored = await self._store.read(recipient.name, limit=limit, failed=True) if limit else ()
+        await self._storing.caught_up(recipient.name)
+        stored = await self._store.read(recipient.name, limit=limit, failed=True)
         if recipient.quota.options.auto_ack:
             await self._store.acknowledge(recipient.name, [each.id for each in stored])
         else:
@@ -184,7 +195,7 @@ class Backlog:
         keys = [(recipient.name, message.id) for message in messages]
         numbers = [number for key in keys if (number := self._polled.pop(key, None)) is not None]
         if numbers:
-            self._soon(partial(self._store.acknowledge, recipient.name, numbers))
+            self._storing.call(recipient.name, partial(self._store.acknowledge, recipient.name, numbers))
         return len(numbers)
 
     def release_soon(self, recipient: Recipient) -> None:
@@ -193,19 +204,7 @@ class Backlog:
         for key in keys:
             del self._polled[key]
         if keys:
-            self._soon(partial(self._store.release, recipient.name))
-
-    def _soon(self, call: Callable[[], Awaitable[object]]) -> None:
-        self._ledger.busy += 1
-        self._nursery.start_soon(self._run, call, name="stentor store")
-
-    async def _run(self, call: Callable[[], Awaitable[object]]) -> None:
-        try:
-            await call()
-        except StoreError:
-            logger.exception("the mailbox store failed")
-        finally:
-            self._ledger.less_busy(1)
+            self._storing.call(recipient.name, partial(self._store.release, recipient.name))
 
 
 @final

@@ -8,6 +8,7 @@ is stored as the agent's backlog, which it gets first, in order, when it returns
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Final, final
 
 import trio
@@ -15,7 +16,6 @@ import trio
 from stentor._mechanisms.deliveries import Delivery, recipient_of
 from stentor._values.errors import AbandonedError, MailboxFullError
 from stentor._values.results import Routed, RouteResult
-from stentor._values.store_errors import StoreError
 from stentor._values.stored import EntryKind, MailboxEntry
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from stentor._machine.backlog import Backlog
     from stentor._machine.ledger import Ledger
     from stentor._machine.publishing import Publishing
+    from stentor._machine.storing import Storing
     from stentor._mechanisms.routes import Target
     from stentor._values.messages import Message
-    from stentor._values.protocols import MailboxStore
 
 logger: Final = logging.getLogger("stentor")
 
@@ -35,12 +35,9 @@ logger: Final = logging.getLogger("stentor")
 class Router:
     """Decides for each recipient between its handler and its stored mailbox."""
 
-    def __init__(
-        self, store: MailboxStore, nursery: trio.Nursery, backlog: Backlog, publishing: Publishing, ledger: Ledger
-    ) -> None:
-        """Route by the given parts; `store` is open already, and tasks live in `nursery`."""
-        self._store = store
-        self._nursery = nursery
+    def __init__(self, storing: Storing, backlog: Backlog, publishing: Publishing, ledger: Ledger) -> None:
+        """Route by the given parts."""
+        self._storing = storing
         self._backlog = backlog
         self._publishing = publishing
         self._ledger = ledger
@@ -71,40 +68,38 @@ class Router:
         )
 
     def _store_soon(self, journey: _Journey, delivery: Delivery, error: Exception | None) -> None:
-        self._ledger.busy += 1
-        self._nursery.start_soon(self._keep, journey, delivery, error, name=f"stentor store for {delivery.agent}")
-
-    async def _keep(self, journey: _Journey, delivery: Delivery, error: Exception | None) -> None:
         """Store a delivery for who is absent, or, with the error, one that has failed; and write down whether it is."""
-        try:
-            await self._store.append([_entry(delivery, error)])
-        except StoreError as refusal:
-            self._refused(delivery, error, refusal)
-            journey.over(delivery.agent, Routed.REJECTED if error is None else Routed.FAILED, error or refusal)
-        except BaseException:
-            if error is None:
-                recipient_of(delivery).addressed += 1
-            else:
-                recipient_of(delivery).stored -= 1
-            self._ledger.abandoned(delivery, running=False)
-            journey.over(delivery.agent, Routed.FAILED, AbandonedError("the bus was closed before it was stored"))
-            raise
-        else:
-            self._backlog.names.add(delivery.agent)
-            if error is None:
-                recipient_of(delivery).addressed += 1
-                self._ledger.stored(delivery)
-            journey.over(delivery.agent, Routed.QUEUED if error is None else Routed.FAILED, error)
-        finally:
-            self._ledger.less_busy(1)
-
-    def _refused(self, delivery: Delivery, error: Exception | None, refusal: StoreError) -> None:
-        logger.error("message %s could not be stored for agent %r: %r", delivery.message.id, delivery.agent, refusal)
+        self._backlog.names.add(delivery.agent)
         if error is None:
-            recipient_of(delivery).addressed += 1
-            self._ledger.dropped(delivery)
+            self._storing.append(_entry(delivery, None), partial(self._kept, journey, delivery))
         else:
+            self._storing.append(_entry(delivery, error), partial(self._kept_as_failed, journey, delivery, error))
+
+    def _kept(self, journey: _Journey, delivery: Delivery, refusal: Exception | None) -> None:
+        """It is stored for who is absent; or it is not, and why."""
+        recipient_of(delivery).addressed += 1
+        if refusal is None:
+            self._ledger.stored(delivery)
+            journey.over(delivery.agent, Routed.QUEUED, None)
+        elif isinstance(refusal, AbandonedError):
+            self._ledger.abandoned(delivery, running=False)
+            journey.over(delivery.agent, Routed.FAILED, refusal)
+        else:
+            _log_refusal(delivery, refusal)
+            self._ledger.dropped(delivery)
+            journey.over(delivery.agent, Routed.REJECTED, refusal)
+
+    def _kept_as_failed(
+        self, journey: _Journey, delivery: Delivery, error: Exception, refusal: Exception | None
+    ) -> None:
+        """It has failed with `error`, and is stored; or it is not, and why."""
+        if isinstance(refusal, AbandonedError):
+            recipient_of(delivery).stored -= 1
+            self._ledger.abandoned(delivery, running=False)
+        elif refusal is not None:
+            _log_refusal(delivery, refusal)
             self._ledger.unstored(delivery, error)
+        journey.over(delivery.agent, Routed.FAILED, refusal if isinstance(refusal, AbandonedError) else error)
 
 
 @final
@@ -148,3 +143,7 @@ def _entry(delivery: Delivery, error: Exception | None) -> MailboxEntry:
         return MailboxEntry(delivery.agent, delivery.message)
     attempts = delivery.attempt
     return MailboxEntry(delivery.agent, delivery.message, kind=EntryKind.FAILED, failure=repr(error), attempts=attempts)
+
+
+def _log_refusal(delivery: Delivery, refusal: Exception) -> None:
+    logger.error("message %s could not be stored for agent %r: %r", delivery.message.id, delivery.agent, refusal)
