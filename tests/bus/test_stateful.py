@@ -46,10 +46,11 @@ class World(stentor.Observer):
 
     # -- what the bus tells --------------------------------------------------------------------------------------------
 
-    def accepted(self, message: stentor.Message, recipients: int) -> None:
+    def accepted(self, message: stentor.Message, recipients: tuple[str, ...], inside: stentor.Delivery | None) -> None:
         """Tell the model."""
         names = tuple(self.model.route(message.topic))
-        assert len(names) == recipients
+        assert names == recipients
+        assert (message.cause is None) == (inside is None)
         number = message.payload[0]  # type: ignore[index]
         self.accepted_for[number] = names
         self.model.accepted(number, message, trio.current_time())

@@ -118,3 +118,20 @@ async def feeds(opened: stentor.Bus) -> Sequence[stentor.Message]:
         assert_type(feed.receive_nowait(), stentor.Message)
         first = await feed.receive()
         return [first, *[message async for message in feed]]
+
+
+class Watching(stentor.Observer):
+    """An observer that tells all it is told."""
+
+    def accepted(self, message: stentor.Message, recipients: tuple[str, ...], inside: stentor.Delivery | None) -> None:
+        """Tell it."""
+        assert all(name != sender for name in recipients for sender in [message.sender, inside and inside.agent])
+
+    def retrying(self, delivery: stentor.Delivery, error: Exception) -> None:
+        """Tell it."""
+        assert delivery.attempt, error
+
+
+def observers() -> None:
+    observer: stentor.Observer = Watching()
+    stentor.open_bus(observers=[observer])

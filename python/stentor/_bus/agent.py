@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast, final
 
 import trio
 
+from stentor._mechanisms.deliveries import Delivery
 from stentor._mechanisms.mailbox import Quota
-from stentor._mechanisms.routes import Selection, Target
+from stentor._mechanisms.routes import Target
 from stentor._mechanisms.subscriptions import Subscription
 from stentor._values import checks
 from stentor._values.messages import Message
@@ -78,8 +79,12 @@ class _Member:
         messages = self._parts.retained.matching(subscription.pattern, self._parts.clock())
         chosen = [message for message in messages if passes is None or passes.passes(message)]
         target = Target(self._recipient, quota, (subscription,), wildcard=subscription.is_wildcard)
+        if self._recipient.durable:
+            return  # what it has is in its stored mailbox
         for message in chosen[-quota.capacity :]:
-            self._parts.dispatcher.accept(message, Selection((target,)))
+            delivery = Delivery(message, target, None)
+            self._parts.ledger.recalled(delivery)
+            self._parts.dispatcher.accept_all((delivery,))
 
     async def poll(self, max_messages: int = 10) -> list[Message]:
         """Return what waits to be polled, the oldest of the most urgent first: nothing, if there is nothing.

@@ -89,8 +89,8 @@ class Backlog:
         else:
             self._attendance.end_return(recipient)
 
-    async def take_in(self, message: Message, targets: Sequence[Target], watcher: Watcher | None) -> None:
-        """Store `message` for durable agents, all of them or none, and let those who are there have it from there.
+    async def store(self, message: Message, targets: Sequence[Target]) -> None:
+        """Store `message` for durable agents, all of them or none.
 
         Raises:
             StoreError: The store has no room for it, cannot keep it, or fails.
@@ -100,6 +100,10 @@ class Backlog:
             await self._store.append(MailboxEntry(target.recipient.name, message) for target in targets)
         finally:
             self._ledger.less_busy(1)
+
+    @trio.lowlevel.enable_ki_protection
+    def take_in(self, message: Message, targets: Sequence[Target], watcher: Watcher | None) -> None:
+        """Write down that `message` is stored for durable agents, and let those who are there have it from there."""
         for target in targets:
             recipient = target.recipient
             delivery = Delivery(message, target, None)
@@ -156,6 +160,7 @@ class Backlog:
             delivery = Delivery(each.message, target, page)
             delivery.redelivered = each.redelivered
             page.numbers[delivery] = each.id
+            self._ledger.recalled(delivery)
         self._dispatcher.accept_all(page.numbers)
         try:
             await self._see_through(page, recipient)

@@ -71,6 +71,9 @@ class Calls:
 
     def begin(self, handler: Callable[..., Any], lead: Delivery, recipient: Recipient) -> Suspended | None:
         """Run the handler as far as it goes without waiting, and return it if it suspends."""
+        if self._ledger.observers:
+            for delivery in members(lead):
+                self._ledger.begun(delivery)
         context = recipient.context.copy()
         try:
             coroutine, trap = context.run(_first_step, self._current, handler, lead, recipient.wants_delivery)
@@ -133,6 +136,8 @@ class Calls:
             del recipient.running[delivery]
         self._ledger.less_busy(len(ended))
         if later:
+            for delivery in later:
+                self._ledger.retrying(delivery, error)
             self._back_off(later, recipient, batch=lead._batch is not None)
         if not later or not recipient.keeps_place:
             self._give_slot_back(recipient)

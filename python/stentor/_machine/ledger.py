@@ -42,6 +42,21 @@ class Ledger:
         """Is called when `busy` has come down to 0."""
         self.observers = tuple(observers)
 
+    def recalled(self, delivery: Delivery) -> None:
+        """A message of before comes into a mailbox."""
+        for observer in self.observers:
+            observer.recalled(delivery)
+
+    def begun(self, delivery: Delivery) -> None:
+        """A handler is about to be called with it."""
+        for observer in self.observers:
+            observer.begun(delivery)
+
+    def retrying(self, delivery: Delivery, error: Exception) -> None:
+        """An attempt has failed, and another will follow."""
+        for observer in self.observers:
+            observer.retrying(delivery, error)
+
     def handled(self, delivery: Delivery, recipient: Recipient, now: float) -> None:
         """The handler has finished, or the owner has it."""
         recipient.handled += 1
@@ -100,11 +115,15 @@ class Ledger:
         recipient.abandoned += 1
         state: Literal["running", "waiting"] = "running" if running else "waiting"
         self.left.append(LeftDelivery(agent=recipient.name, message=delivery.message, state=state))
+        for observer in self.observers:
+            observer.abandoned(delivery)
         self._over(delivery, AbandonedError("the agent or the bus was closed before the handler had finished"))
 
     def stored(self, delivery: Delivery) -> None:
         """It is in the agent's stored mailbox, because there is nobody to handle it now."""
         recipient_of(delivery).stored += 1
+        for observer in self.observers:
+            observer.stored(delivery)
         self._over(delivery, None)
 
     def unstored(self, delivery: Delivery, error: Exception) -> None:

@@ -168,11 +168,13 @@ class Publishing:
 
     @trio.lowlevel.enable_ki_protection
     def _accept(self, message: Message, selection: Selection, watcher: Watcher | None) -> Selection:
+        if self._observers:
+            inside = self._waits.current_handler
+            for observer in self._observers:
+                observer.accepted(message, selection.names, inside)
         self._dispatcher.accept(message, selection, watcher)
         self.published += 1
         self.wildcards += selection.wildcards
-        for observer in self._observers:
-            observer.accepted(message, len(selection.names))
         return selection
 
     async def _wait_and_publish(self, message: Message, watcher: Watcher | None) -> Selection:
@@ -211,12 +213,13 @@ class Publishing:
         try:
             with trio.CancelScope() as scope:
                 scope.shield = True
-                await self._backlog.take_in(message, selection.durable, watcher)
+                await self._backlog.store(message, selection.durable)
         finally:
             for quota in held:
                 quota.waiting -= 1
                 quota.wake_oldest()
         self._accept(message, selection, watcher)
+        self._backlog.take_in(message, selection.durable, watcher)
         for target in selection.targets:
             if target.recipient.closed:
                 self._attendance.close(target.recipient)

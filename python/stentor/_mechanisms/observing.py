@@ -12,9 +12,14 @@ if TYPE_CHECKING:
 
 
 class Observer(Protocol):
-    """Is told of every outcome, in the step in which it happens; its methods must be quick and must not raise.
+    """Is told what becomes of every message, in the step in which it happens; it must be quick and must not raise.
 
     Subclass it for methods that do nothing, and give it to `open_bus(observers=[...])`.
+
+    Of each delivery it is told: that its message was `accepted`, or `recalled` where that was before; `begun` for each
+    call of a handler with it, and `retrying` after all of these but the last; and how it ended, by one of `handled`,
+    `failed`, `dropped`, `expired`, `stored` and `abandoned`. What is stored is recalled when its agent is there. A
+    delivery is one object from its beginning to its end, so that it can be the key of a dictionary.
 
     Example:
         >>> import stentor, trio
@@ -35,9 +40,32 @@ class Observer(Protocol):
         1
     """
 
-    def accepted(self, message: Message, recipients: int) -> None:
-        """A message was accepted, for so many recipients."""
-        del message, recipients
+    def accepted(self, message: Message, recipients: tuple[str, ...], inside: Delivery | None) -> None:
+        """A message is accepted, and comes into the mailboxes of these recipients in this very step.
+
+        Args:
+            message: The message.
+            recipients: The names of those that get it, in subscription order. Who is away from a message that is
+                routed is not among them: for those it is `stored`.
+            inside: The delivery in whose handler, or in a task of whose handler, it was published; None outside of
+                handlers.
+        """
+        del message, recipients, inside
+
+    def recalled(self, delivery: Delivery) -> None:
+        """A message of before comes into a mailbox: a retained value, or one from the agent's stored mailbox."""
+        del delivery
+
+    def begun(self, delivery: Delivery) -> None:
+        """A handler is about to be called with a delivery, by itself or in a batch, for the `delivery.attempt`-th time.
+
+        What its owner receives, or polls, is not begun but `handled` alone.
+        """
+        del delivery
+
+    def retrying(self, delivery: Delivery, error: Exception) -> None:
+        """An attempt has failed, and another will follow."""
+        del delivery, error
 
     def handled(self, delivery: Delivery, latency: float) -> None:
         """A delivery was handled, so many seconds after its message was accepted."""
@@ -48,11 +76,19 @@ class Observer(Protocol):
         del delivery, error
 
     def dropped(self, delivery: Delivery) -> None:
-        """The overflow policy of a full mailbox has dropped a delivery."""
+        """The overflow policy of a full mailbox, or a store that has no room, has dropped a delivery."""
         del delivery
 
     def expired(self, delivery: Delivery) -> None:
         """The time of a message was up before its handler was called."""
+        del delivery
+
+    def stored(self, delivery: Delivery) -> None:
+        """A delivery is in the agent's stored mailbox: the agent is durable, or was not there when it was routed."""
+        del delivery
+
+    def abandoned(self, delivery: Delivery) -> None:
+        """The agent or the bus was closed before a delivery had another outcome."""
         del delivery
 
 
