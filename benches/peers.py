@@ -52,7 +52,10 @@ class Peer:
     @property
     def is_installed(self) -> bool:
         """Whether what it needs can be imported."""
-        return self.module is None or importlib.util.find_spec(self.module) is not None
+        if self.module is None:
+            return True
+        package, _, _ = self.module.partition(".")
+        return importlib.util.find_spec(package) is not None
 
 
 def _stentor_cold(patterns: Sequence[str]) -> Lookup:

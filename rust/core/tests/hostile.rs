@@ -68,6 +68,8 @@ fn a_long_pattern_includes_itself() {
     let class = redis(&format!("*a{}", "?".repeat(500)));
     assert_eq!(class.includes(&class), Ok(true));
     assert_eq!(redis("*").includes(&class), Ok(true));
+    let longest = redis(&format!("*[ab]{}", "?[^a]".repeat(13_000)));
+    assert_eq!(redis("*").includes(&longest), Ok(true));
 }
 
 #[test]

@@ -13,6 +13,9 @@ pub(super) fn includes(
     if other.atoms().is_empty() {
         return Ok(one.atoms().is_empty());
     }
+    if one.atoms() == [ByteAtom::Run] {
+        return Ok(true);
+    }
     let sets = Search::new(&Utf8, &[other.atoms()], &[one.atoms()]).minimal_sets(steps)?;
     Ok(!sets.iter().any(Bits::is_empty))
 }
