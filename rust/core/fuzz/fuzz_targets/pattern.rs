@@ -1,47 +1,13 @@
 //! Two patterns and a topic in any grammar: what is valid, what matches, what a canonical text means
 //! and what is included, all as the oracle says.
 #![no_main]
-use std::sync::{Arc, LazyLock};
+mod common;
 
+use std::sync::Arc;
+
+use common::{GRAMMARS, text};
 use libfuzzer_sys::fuzz_target;
-use stentor_core::{Grammar, Limits, Pattern, Rules, oracle};
-
-/// Texts are kept so short that the oracle, which tries everything, stays quick.
-const LONGEST: usize = 18;
-
-/// Characters that mean something in some grammar.
-const ALPHABET: [char; 24] = [
-    'a', 'b', 'c', '.', '.', '/', '/', ':', '*', '*', '?', '[', ']', '!', '-', '^', '+', '#', '>',
-    '$', '\\', ' ', 'é', '中',
-];
-
-static GRAMMARS: LazyLock<Vec<Arc<Grammar>>> = LazyLock::new(|| {
-    let own = Rules {
-        globs: true,
-        hidden_prefix: Some("$".into()),
-        ..Rules::new(':', "+", "...")
-    };
-    let loose = Limits {
-        max_multi: 3,
-        max_segments: 5,
-        max_bytes: 17,
-    };
-    let mut grammars: Vec<_> = Grammar::DIALECTS
-        .iter()
-        .map(|(_, grammar)| grammar())
-        .collect();
-    grammars.extend(Grammar::new(own, Limits::default()));
-    grammars.extend(Grammar::mailbox().with_limits(loose));
-    grammars.into_iter().map(Arc::new).collect()
-});
-
-fn text(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .take(LONGEST)
-        .map(|byte| ALPHABET[usize::from(*byte) % ALPHABET.len()])
-        .collect()
-}
+use stentor_core::{Grammar, Pattern, oracle};
 
 fn parse(text: &str, grammar: &Arc<Grammar>) -> Option<Pattern> {
     let parsed = Pattern::parse(text, grammar);
