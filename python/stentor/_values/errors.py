@@ -68,8 +68,8 @@ class InvalidTopicError(_InvalidTextError):
 class LimitError(ValueError):
     """An exact answer would take more work than is allowed, so there is none.
 
-    Raised by `Pattern.includes` and `Pattern.overlaps`, after 4,000,000 steps: a step looks at one place of a pattern or
-    keeps one word of memory.
+    Raised by `Pattern.includes` and `Pattern.overlaps`, after 4,000,000 steps: a step looks at one place of a pattern
+    or keeps one word of memory.
     """
 
 
