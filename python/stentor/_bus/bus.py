@@ -9,26 +9,27 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, final, overload
 import trio
 
 from stentor._bus.agent import Agent, Feed
+from stentor._bus.extension import Extension
 from stentor._bus.receiving import Receiving
 from stentor._bus.sending import Sending
 from stentor._mechanisms.deliveries import Delivery
 from stentor._mechanisms.handlers import check_handler
-from stentor._mechanisms.health import examine
+from stentor._mechanisms.health import Health, examine
 from stentor._mechanisms.recipients import Recipient
 from stentor._mechanisms.statistics import BusStatistics, PatternStatistics
-from stentor._mechanisms.subscriptions import RESERVED
+from stentor._mechanisms.subscriptions import RESERVED, reserved_topic
 from stentor._values import checks
-from stentor._values.errors import NotSettledError
+from stentor._values.errors import AlreadyRegisteredError, NotSettledError
 from stentor._values.options import DEFAULT_OPTIONS, DeliveryMode, SubscriptionOptions
-from stentor._values.patterns import validate_topic
+from stentor._values.patterns import Grammar, validate_topic
 from stentor._values.policies import HANDLER_OPTIONS, HandlerPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from stentor._bus.extension import ExtensionHooks
     from stentor._mechanisms.dead_letters import DeadLetter, DeadLetterBox
     from stentor._mechanisms.handlers import Handler
-    from stentor._mechanisms.health import Health
     from stentor._mechanisms.permissions import Permissions
     from stentor._mechanisms.retained import RetainedMessages
     from stentor._mechanisms.statistics import SubscriptionStatistics
@@ -256,6 +257,11 @@ class Bus(Sending):
         """What the closing of an agent, a feed or the bus left without an outcome, in that order."""
         return tuple(self._parts.ledger.left)
 
+    @property
+    def dialect(self) -> Grammar:
+        """What its topics and patterns look like."""
+        return Grammar.of(self._parts.settings.dialect)
+
     # -- watching -----------------------------------------------------------------------------------------------------
 
     async def settled(self, timeout: float | None = None) -> None:
@@ -347,4 +353,33 @@ class Bus(Sending):
             >>> trio.run(main)
             archive is full: 2 messages wait for 'papers', which is its capacity
         """
-        return examine(self._parts.registry, self._parts.clock(), checks.seconds("slow", slow))
+        found = examine(self._parts.registry, self._parts.clock(), checks.seconds("slow", slow))
+        for examiner in self._parts.examiners:
+            found += examiner()
+        return Health(problems=tuple(found))
+
+    # -- extensions ---------------------------------------------------------------------------------------------------
+
+    def extend(self, name: str, **hooks: Unpack[ExtensionHooks]) -> Extension:
+        """Give something that adds to this bus what it needs for that; see `Extension`.
+
+        Args:
+            name: What its topics are called: those under the reserved first segment and `name`.
+            **hooks: All are optional, and called in the step in which it happens, so they must be quick and not raise.
+
+                - `on_subscription`: with each subscription, and `there=True` when it is made, False when it is closed.
+                - `on_agent`: with the name of each agent, and `there=True` when it is registered, False when closed.
+                - `health`: returns the `Problem`s that `Bus.health` is to tell.
+
+        Raises:
+            InvalidTopicError: `name` is no topic.
+            AlreadyRegisteredError: There is such an extension.
+            trio.ClosedResourceError: The bus is closed.
+        """
+        self._check_accepting()
+        validate_topic(checks.instance("name", name, str), self._parts.settings.dialect)
+        name = reserved_topic(self._parts.settings.dialect, name)
+        if name in self._extensions:
+            raise AlreadyRegisteredError(name)
+        self._extensions[name] = extension = Extension(name, self, hooks)
+        return extension

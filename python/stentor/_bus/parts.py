@@ -33,8 +33,11 @@ from stentor._mechanisms.retained import RetainedMessages
 from stentor._mechanisms.subscriptions import RESERVED, SubscriptionTable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from stentor._bus.settings import BusSettings
     from stentor._mechanisms.deliveries import Delivery
+    from stentor._mechanisms.health import Problem
     from stentor._values.protocols import MailboxStore
 
 
@@ -90,6 +93,8 @@ class Parts:
         self.quiescence = Quiescence(self.ledger, self.readiness)
         self.router = Router(self.storing, self.backlog, self.publishing, self.ledger)
         self.feed_numbers = count(1)
+        self.examiners: list[Callable[[], Iterable[Problem]]] = []
+        """What extensions find wrong with themselves."""
         self.calls.on_raise = self._raise
         self.calls.on_quarantine = self.attendance.quarantine
         self.permissions.on_revoke = self._close_forbidden

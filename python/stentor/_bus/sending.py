@@ -19,6 +19,7 @@ from stentor._values.results import BroadcastResult, Receipt, Replies
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from stentor._bus.extension import Extension
     from stentor._bus.parts import Parts
     from stentor._bus.receiving import Receiving
     from stentor._machine.outcomes import Outcomes
@@ -37,6 +38,7 @@ class Sending:
         self._opened_at = parts.clock()
         self._state = "open"
         self._members: dict[str, Receiving] = {}
+        self._extensions: dict[str, Extension] = {}
         self._everybody = reserved_topic(parts.settings.dialect, "broadcast")
         parts.calls.on_answer = self._answer
 

@@ -41,7 +41,7 @@ class Addressing:
         if message.addressing is AddressingMode.TOPIC:
             return selection
         if message.addressing is AddressingMode.DIRECT:
-            addressee = self._registry.get(message.topic)
+            addressee = self._registry.addressee(message.topic)
             if addressee is None:
                 raise UnknownAgentError(message.topic)
             return _addressed(message, [addressee], selection)

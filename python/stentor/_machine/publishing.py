@@ -143,8 +143,8 @@ class Publishing:
         """Return what is to be told the outcomes of one message."""
         return Outcomes(self._attendance, self._waits.check, keeper)
 
-    def publish_where_room(self, message: Message) -> None:
-        """Accept `message` where there is room for it, and drop it elsewhere."""
+    def publish_where_room(self, message: Message) -> Selection:
+        """Accept `message` where there is room for it, drop it elsewhere, and return who got it."""
         selection = self._addressing.select(message)
         without = [target for target in selection.targets if target.quota.is_closed]
         if without:
@@ -152,6 +152,7 @@ class Publishing:
         self._accept(message, selection, None)
         for target in without:
             self._dispatcher.drop(message, target)
+        return selection
 
     def close(self) -> None:
         """Accept nothing any more, from those who wait neither."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Protocol, final
 
 import trio
 
@@ -122,13 +122,26 @@ class Request:
         raise trio.TooSlowError(msg)
 
 
+class Answerable(Protocol):
+    """Something that a reply is for."""
+
+    @property
+    def message(self) -> Message:
+        """The question."""
+        ...
+
+    def reply(self, message: Message) -> bool:
+        """Take a reply, and say whether it was still waited for."""
+        ...
+
+
 @final
 class Requests:
     """The requests that wait for their replies, by the id of the message."""
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._open: dict[str, Request] = {}
+        self._open: dict[str, Answerable] = {}
         self.late = 0
         """Replies for which nobody waited, or not any more."""
 
@@ -136,13 +149,14 @@ class Requests:
         """Return how many wait."""
         return len(self._open)
 
-    def open(self, request: Request) -> None:
+    def open(self, request: Answerable) -> None:
         """Let replies to `request` find it from now on."""
         self._open[request.message.id] = request
 
-    def close(self, request: Request) -> None:
+    def close(self, request: Answerable) -> None:
         """Let none find it any more."""
-        del self._open[request.message.id]
+        if self._open.get(request.message.id) is request:
+            del self._open[request.message.id]
 
     def expects(self, message: Message) -> bool:
         """Say whether somebody waits for a reply to `message`."""

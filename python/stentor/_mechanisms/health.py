@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Trouble(Enum):
-    """What can be wrong with an agent.
+    """What can be wrong with an agent, or with an extension of the bus.
 
     Example:
         >>> import stentor
@@ -32,6 +32,10 @@ class Trouble(Enum):
     """Its handler failed the last time it was called."""
     QUARANTINED = "quarantined"
     """Its handler failed too often in a row and is not called any more."""
+    RECONNECTING = "reconnecting"
+    """An extension has lost what it stands on, such as a server, and tries to reach it again."""
+    DEGRADED = "degraded"
+    """An extension cannot do all that it is for, and that will not pass by itself."""
 
 
 @final
@@ -40,7 +44,7 @@ class Problem:
     """One thing that is wrong."""
 
     agent: str
-    """With whom."""
+    """With whom: the name of an agent, a feed or an extension."""
     trouble: Trouble
     """What."""
     detail: str
@@ -59,7 +63,7 @@ class Health:
     """
 
     problems: tuple[Problem, ...]
-    """Agent by agent, in order of registration."""
+    """Agent by agent, in order of registration, and after them extension by extension."""
 
     @property
     def ok(self) -> bool:
@@ -73,9 +77,9 @@ class Health:
         return "\n".join(f"{each.agent} is {each.trouble.value}: {each.detail}" for each in self.problems)
 
 
-def examine(recipients: Iterable[Recipient], now: float, slow: float) -> Health:
+def examine(recipients: Iterable[Recipient], now: float, slow: float) -> list[Problem]:
     """Return what is wrong at the time `now`; `slow` is the number of seconds from which a handler is too slow."""
-    return Health(problems=tuple(problem for recipient in recipients for problem in _problems(recipient, now, slow)))
+    return [problem for recipient in recipients for problem in _problems(recipient, now, slow)]
 
 
 def _problems(recipient: Recipient, now: float, slow: float) -> Iterator[Problem]:

@@ -56,6 +56,7 @@ class Recipient:
         "failures_in_a_row",
         "handled",
         "handler",
+        "is_extension",
         "is_feed",
         "iterated",
         "lanes",
@@ -89,6 +90,7 @@ class Recipient:
         wants_delivery: bool,
         slots: int,
         is_feed: bool = False,
+        is_extension: bool = False,
         durable: bool = False,
     ) -> None:
         """Make a recipient to which nothing has been addressed."""
@@ -97,6 +99,8 @@ class Recipient:
         self.wants_delivery = wants_delivery
         self.is_feed = is_feed
         """Whether it is a subscription's own recipient, and no agent."""
+        self.is_extension: bool = is_extension
+        """Whether an extension takes messages by it, and it is no agent."""
         self.closed = False
         """Whether nothing comes to it any more."""
         self.iterated = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, Protocol, final
 
 from stentor._mechanisms.matching import MatchTable
 from stentor._mechanisms.routes import Route
@@ -72,6 +72,11 @@ class Subscription:
         return self._recipient.is_feed
 
     @property
+    def is_extensions(self) -> bool:
+        """Whether an extension of the bus is subscribed, and no agent."""
+        return self._recipient.is_extension
+
+    @property
     def readiness(self) -> tuple[bool, bool, int]:
         """How ready its agent is for one more message, the readiest first: not away, with room, with least to do."""
         recipient = self._recipient
@@ -138,6 +143,14 @@ class Subscription:
         return f"<{'closed ' if self.closed else ''}Subscription of {self.agent!r} to {self.pattern!r}>"
 
 
+class SubscriptionListener(Protocol):
+    """Is told of subscriptions, in the step in which they come and go."""
+
+    def __call__(self, subscription: Subscription, /, *, there: bool) -> object:
+        """The subscription was made, or closed."""
+        ...
+
+
 @final
 class SubscriptionTable:
     """All subscriptions of a bus, and for every topic its route."""
@@ -149,6 +162,8 @@ class SubscriptionTable:
         self._index = MatchTable(dialect, build=self._route, cache_capacity=cache_capacity, reserved=RESERVED)
         self.route: Callable[[str], Route] = self._index.lookup
         """Return the route of a topic, at the cost of one `dict` lookup when it is cached."""
+        self.on_change: list[SubscriptionListener] = []
+        """Are told of each subscription that is made or closed."""
 
     def __len__(self) -> int:
         """Return the number of subscriptions."""
@@ -166,12 +181,17 @@ class SubscriptionTable:
         """
         key = self._index.add(subscription.pattern)
         self._by_id[key] = recipient.subscriptions[key] = subscription
+        for listener in self.on_change:
+            listener(subscription, there=True)
         return key
 
     def discard(self, key: int, recipient: Recipient) -> None:
         """Take a subscription of `recipient` out."""
         self._index.remove(key)
-        del self._by_id[key], recipient.subscriptions[key]
+        subscription = self._by_id.pop(key)
+        del recipient.subscriptions[key]
+        for listener in self.on_change:
+            listener(subscription, there=False)
 
     def statistics(self, *, lookups: int) -> MatchStatistics:
         """Return the state of the index and of the cache of routes, after so many `lookups` of a route."""
