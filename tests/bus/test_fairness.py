@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 
 import stentor
+from tests.bus.stepping import AtStep
 
 
 class Passer:
@@ -133,6 +135,27 @@ async def test_fairness_a_chain_can_be_cancelled() -> None:
     assert scope.cancelled_caught
     assert agent.statistics().handled < 50_000
     assert len(bus.left) == 1
+
+
+@pytest.mark.parametrize("step", range(6, 15, 2))
+async def test_promise_7_publishers_that_let_a_cancelled_leader_have_its_turn_are_let_go(step: int) -> None:
+    async def chain(_: stentor.Message) -> None:
+        await bus.publish("t")
+
+    async def publish_for_ever() -> None:
+        while True:
+            await bus.publish("nobody.listens")
+
+    with trio.CancelScope() as scope:
+        trio.lowlevel.add_instrument(AtStep(scope.cancel, step))
+        async with stentor.open_bus() as bus:
+            bus.register("a", chain).subscribe("t")
+            await bus.publish("t")
+            async with trio.open_nursery() as nursery:
+                for _ in range(3):
+                    nursery.start_soon(publish_for_ever)
+    assert scope.cancelled_caught
+    assert len(bus.left) <= 1
 
 
 async def test_fairness_receiving_what_is_there_already_lets_others_have_their_turn() -> None:

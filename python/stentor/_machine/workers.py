@@ -47,7 +47,9 @@ class Workers:
         self._queue = readiness.queue
         self._nursery = nursery
         self._led = False
-        """Whether a worker leads, or has been woken to do so."""
+        """Whether a worker leads, or has been woken to do so; or, at the end, the last leader has been cancelled."""
+        self._ended = False
+        """Whether it has, so that nobody leads any more."""
         self._spares: dict[trio.lowlevel.Task, None] = {}
         self._resting: dict[trio.lowlevel.Task, None] = {}
         """Publishers that let the leader have a turn, the first to do so at the front."""
@@ -70,7 +72,11 @@ class Workers:
         while True:
             with trio.CancelScope() as scope:
                 while not scope.cancel_called:
-                    suspended = await self._lead()
+                    try:
+                        suspended = await self._lead()
+                    except BaseException:
+                        self._end()
+                        raise
                     if suspended is not None:
                         await self._see_through(suspended, scope)
                     if not scope.cancel_called and not await self._turn():  # type: ignore[redundant-expr]  # seen anew
@@ -99,10 +105,18 @@ class Workers:
         self._led = False
         if not queue:
             self._readiness.on_empty()
-        while self._resting:
-            trio.lowlevel.reschedule(self._resting.popitem()[0])
+        self._wake_resting()
         self.wake()
         return suspended
+
+    def _end(self) -> None:
+        """Let nobody wait for a leader any more: the last one was cancelled, and the bus with it."""
+        self._ended = True
+        self._wake_resting()
+
+    def _wake_resting(self) -> None:
+        while self._resting:
+            trio.lowlevel.reschedule(self._resting.popitem()[0])
 
     async def _pause(self) -> None:
         """Let the rest of the program have a turn, and one publisher.
@@ -119,7 +133,7 @@ class Workers:
 
     async def rest(self) -> None:
         """Let a publisher that has published much at a stretch give everybody else a turn."""
-        if not self._led:
+        if self._ended or not self._led:
             await trio.lowlevel.checkpoint()
             return
         task = trio.lowlevel.current_task()
