@@ -67,7 +67,7 @@ def mosquitto(*settings: str) -> Iterator[Service]:
     """Run an MQTT broker that queues without bound, with further lines of ``mosquitto.conf``."""
     program = required_program("mosquitto", "mosquitto")
     port = free_port()
-    with _folder("mosquitto") as folder:
+    with scratch_folder("mosquitto") as folder:
         lines = (f"listener {port} {LOOPBACK}", "allow_anonymous true", "max_queued_messages 0", *settings)
         (folder / "mosquitto.conf").write_text("\n".join(lines) + "\n", encoding="ascii")
         command = [program, "-c", str(folder / "mosquitto.conf")]
@@ -80,7 +80,7 @@ def nats(*arguments: str) -> Iterator[Service]:
     """Run a NATS server, with further command line arguments."""
     program = required_program("nats-server", "nats-server")
     port = free_port()
-    with _folder("nats") as folder:
+    with scratch_folder("nats") as folder:
         command = [program, "--addr", LOOPBACK, "--port", str(port), *arguments]
         version = _version([program, "--version"])
         with _running("nats-server", command, port=port, folder=folder, version=version) as service:
@@ -92,7 +92,7 @@ def redis(*arguments: str) -> Iterator[Service]:
     """Run a Redis server that keeps nothing on disk, with further command line arguments."""
     program = required_program("redis-server", "redis-server")
     port = free_port()
-    with _folder("redis") as folder:
+    with scratch_folder("redis") as folder:
         command = [program, "--bind", LOOPBACK, "--port", str(port), "--dir", str(folder)]
         command += ["--save", "", "--appendonly", "no", *arguments]
         version = _version([program, "--version"])
@@ -106,7 +106,7 @@ def rabbitmq() -> Iterator[Service]:
     program = required_program("rabbitmq-server", "rabbitmq-server")
     mapper = required_program("epmd", "erlang-base")
     port, mapper_port, peer_port = free_port(), free_port(), free_port()
-    with _folder("rabbitmq") as folder:
+    with scratch_folder("rabbitmq") as folder:
         settings = _rabbitmq_settings(folder, port=port, mapper_port=mapper_port, peer_port=peer_port)
         (folder / "enabled_plugins").write_text("[].\n", encoding="ascii")
         (folder / "rabbitmq.conf").write_text(
@@ -140,7 +140,8 @@ def _rabbitmq_settings(folder: Path, *, port: int, mapper_port: int, peer_port: 
 
 
 @contextlib.contextmanager
-def _folder(name: str) -> Iterator[Path]:
+def scratch_folder(name: str) -> Iterator[Path]:
+    """A folder of a service's own, removed at the end."""
     with tempfile.TemporaryDirectory(prefix=f"stentor-{name}-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
@@ -166,13 +167,14 @@ def _running(
             env={**os.environ, **(settings or {})},
         )
     try:
-        _wait_until_it_listens(name, process, port, log)
+        wait_until_it_listens(name, process, port, log)
         yield Service(name, version, port, process, folder)
     finally:
-        _stop(process)
+        stop(process)
 
 
-def _wait_until_it_listens(name: str, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def wait_until_it_listens(name: str, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Return when somebody listens on the port; raise RuntimeError with the end of the log where nobody does."""
     for _attempt in range(int(READY_SECONDS / POLL_SECONDS)):
         with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1.0):
             return
@@ -184,7 +186,8 @@ def _wait_until_it_listens(name: str, process: subprocess.Popen[bytes], port: in
     raise RuntimeError(msg)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a program by its own handle, by force where it does not listen."""
     process.terminate()
     try:
         process.wait(timeout=STOP_SECONDS)
