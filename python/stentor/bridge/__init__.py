@@ -1,0 +1,1 @@
+"""Several processes, one bus: messages cross by way of a Redis server."""
