@@ -97,7 +97,16 @@ def redis_server(
     port = free_port()
     extra = [] if replica_of is None else ["--replicaof", f"{LOOPBACK} {replica_of.port}"]
     with _server(
-        port, ["--port", str(port), "--appendonly", appendonly, *_sync(appendonly), *extra, *settings]
+        port,
+        [
+            "--port",
+            str(port),
+            "--appendonly",
+            "no" if appendonly == "no" else "yes",
+            *_sync(appendonly),
+            *extra,
+            *settings,
+        ],
     ) as server:
         yield server
 
