@@ -35,12 +35,17 @@ HANDLES = {"stentor.Agent", "stentor.Bus", "stentor.Delivery", "stentor.Feed", "
 """What is given and never made: its constructor is nobody's business."""
 
 
-def gather_fields() -> None:
-    """Lets sphinx find the docstrings of fields: it looks in `stentor`, which only re-exports the classes."""
-    public = ModuleAnalyzer.for_module("stentor")
+CORE = ("stentor._values", "stentor._mechanisms", "stentor._machine", "stentor._bus")
+EXTENSIONS = ("stentor.recording",)
+"""Those that re-export classes with documented fields."""
+
+
+def gather_fields(package: str, *parts: str) -> None:
+    """Lets sphinx find the docstrings of fields: it looks in the package, which only re-exports the classes."""
+    public = ModuleAnalyzer.for_module(package)
     public.analyze()
     for module in pkgutil.walk_packages(stentor.__path__, "stentor."):
-        if module.name.startswith(("stentor._values", "stentor._mechanisms", "stentor._machine", "stentor._bus")):
+        if module.name.startswith(parts):
             part = ModuleAnalyzer.for_module(module.name)
             part.analyze()
             public.attr_docs.update(part.attr_docs)
@@ -54,5 +59,7 @@ def without_constructor(_app: Sphinx, _what: str, name: str, *_rest: object) -> 
 
 def setup(app: Sphinx) -> None:
     """Called by sphinx before it reads the pages."""
-    gather_fields()
+    gather_fields("stentor", *CORE)
+    for extension in EXTENSIONS:
+        gather_fields(extension, f"{extension}._")
     app.connect("autodoc-process-signature", without_constructor)

@@ -69,6 +69,10 @@ class Told(stentor.Observer):
         """Write it down."""
         self.tell("abandoned", delivery)
 
+    def ending(self) -> None:
+        """Write it down."""
+        self.all.append(("ending",))
+
 
 async def listen(_: stentor.Message | Sequence[stentor.Message]) -> None:
     """Take it."""
@@ -94,6 +98,7 @@ async def test_what_is_handled_is_accepted_first_and_begun_before() -> None:
         ("accepted", 1, ("a", feed.name), None),
         ("begun", "a", 1, 1),
         ("handled", "a", 1, 2.0),
+        ("ending",),
         ("abandoned", feed.name, 1),
     ]
 
@@ -129,7 +134,7 @@ async def test_each_attempt_is_begun_and_each_but_the_last_is_retrying() -> None
         bus.register("a", fail, retry=stentor.RetryPolicy(attempts=3)).subscribe("t")
         await bus.publish("t", 1)
         await bus.settled()
-    assert told.all[1:] == [
+    assert told.all[1:-1] == [
         ("begun", "a", 1, 1),
         ("retrying", "a", 1, "1"),
         ("begun", "a", 1, 2),
@@ -147,7 +152,7 @@ async def test_every_member_of_a_batch_is_told() -> None:
         for number in range(2):
             await bus.publish("t", number)
         await bus.settled()
-    assert [entry[:3] for entry in told.all if entry[0] != "accepted"] == [
+    assert [entry[:3] for entry in told.all if entry[0] not in {"accepted", "ending"}] == [
         ("begun", "a", 0),
         ("begun", "a", 1),
         ("handled", "a", 0),
@@ -163,7 +168,7 @@ async def test_what_is_dropped_was_accepted_before(overflow: str, dropped: int) 
         for number in (1, 2, 3):
             await bus.publish("t", number)
             await all_parked()
-    assert told.all[-4:-2] == [("accepted", 3, ("a",), None), ("dropped", "a", dropped)]
+    assert told.all[-5:-2] == [("accepted", 3, ("a",), None), ("dropped", "a", dropped), ("ending",)]
     assert sorted(told.all[-2:]) == [("abandoned", "a", 1), ("abandoned", "a", 5 - dropped)]
 
 
@@ -172,7 +177,7 @@ async def test_a_filter_that_fails_fails_what_was_accepted() -> None:
     async with stentor.open_bus(observers=[told]) as bus:
         bus.register("a", listen).subscribe("t", filter=lambda message: message.payload > 1)  # type: ignore[operator]
         await bus.publish("t", "text")
-    assert [entry[0] for entry in told.all] == ["accepted", "failed"]
+    assert [entry[0] for entry in told.all] == ["accepted", "failed", "ending"]
 
 
 async def test_what_is_stored_is_recalled_when_its_agent_is_there() -> None:
@@ -200,7 +205,7 @@ async def test_a_retained_value_is_recalled() -> None:
         await bus.publish("t", 1, retain=True)
         bus.register("late", listen).subscribe("*", retained=True)
         await bus.settled()
-    assert [entry[0] for entry in told.all] == ["accepted", "recalled", "begun", "handled"]
+    assert [entry[0] for entry in told.all] == ["accepted", "recalled", "begun", "handled", "ending"]
 
 
 async def test_what_expires_is_told_once() -> None:
@@ -211,7 +216,7 @@ async def test_what_expires_is_told_once() -> None:
         await trio.sleep(2)
         with pytest.raises(trio.WouldBlock):
             feed.receive_nowait()
-    assert [entry[0] for entry in told.all] == ["accepted", "expired"]
+    assert [entry[0] for entry in told.all] == ["accepted", "expired", "ending"]
 
 
 class Refusing(stentor.Observer):

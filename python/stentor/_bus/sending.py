@@ -385,6 +385,8 @@ class Sending:
 
     async def _drain(self, timeout: float) -> None:
         """Refuse what comes from outside, fill no more batches, and wait until all is handled or the time is over."""
+        for observer in self._parts.ledger.observers:
+            observer.ending()
         self._state = "closing"
         self._parts.readiness.flush(list(self._parts.registry))
         await self._parts.quiescence.reached_within(timeout)

@@ -91,6 +91,10 @@ class Observer(Protocol):
         """The agent or the bus was closed before a delivery had another outcome."""
         del delivery
 
+    def ending(self) -> None:
+        """The end of the bus's block is reached without an error: from now on it only drains."""
+        del self
+
 
 class Middleware(Protocol):
     """Stands around publishing and around the handlers; the first in `open_bus(middleware=[...])` is the outermost.
