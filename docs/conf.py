@@ -31,7 +31,15 @@ myst_heading_anchors = 3
 # Only a public name must lead somewhere: other projects' pages are not read when these are built.
 nitpick_ignore_regex = [("py:.*", r"(?!stentor\.[A-Za-z]).*")]
 
-HANDLES = {"stentor.Agent", "stentor.Bus", "stentor.Delivery", "stentor.Feed", "stentor.Subscription"}
+HANDLES = {
+    "stentor.Agent",
+    "stentor.Bus",
+    "stentor.Delivery",
+    "stentor.Feed",
+    "stentor.Subscription",
+    "stentor.recording.Recorder",
+    "stentor.recording.Recording",
+}
 """What is given and never made: its constructor is nobody's business."""
 
 
