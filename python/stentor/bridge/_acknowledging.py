@@ -1,0 +1,148 @@
+"""Acknowledging: which entries were read and are not done, and telling the server of those that are."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final, final
+
+import trio
+
+from stentor.bridge._counting import logger
+from stentor.bridge._errors import ConnectionLost, ReplyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from stentor.bridge._connection import Connection
+    from stentor.bridge._keys import Keys
+    from stentor.bridge._link import Link
+    from stentor.bridge._sequencing import Sequencing
+    from stentor.bridge._transport import Command
+
+BATCH: Final = 1024
+"""Entries acknowledged in one pipeline."""
+RETRY: Final = 0.1
+
+
+@final
+class Acknowledging:
+    """Entries between their reading and their acknowledgement, at most `window` of them."""
+
+    def __init__(self, keys: Keys, groups: Mapping[str, str], sequencing: Sequencing, *, window: int) -> None:
+        """Hold nothing; `groups` names the consumer group of each stream."""
+        self._keys = keys
+        self._groups = groups
+        self._sequencing = sequencing
+        self._window = window
+        self._held: dict[tuple[str, bytes], bool] = {}
+        """Every entry that the server takes for unacknowledged, and whether it is done."""
+        self._done: list[tuple[str, bytes]] = []
+        self._read: dict[tuple[bytes, str], None] = {}
+        """Origins and streams of which more was read than the server knows."""
+        self._wake = trio.Event()
+        self._room = trio.lowlevel.ParkingLot()
+        self._quiet = trio.lowlevel.ParkingLot()
+        self.closing = False
+        """Whether what is left now is to come again, when this node is back."""
+
+    def attach(self, link: Link) -> None:
+        """Acknowledge by `link`."""
+        self._link = link
+
+    def __len__(self) -> int:
+        """Return how many were read and are not acknowledged."""
+        return len(self._held)
+
+    @property
+    def running(self) -> list[tuple[str, bytes]]:
+        """Those that handlers are not done with."""
+        return [key for key, done in self._held.items() if not done]
+
+    def has(self, key: str, entry_id: bytes) -> bool:
+        """Say whether an entry was read already by this process."""
+        return (key, entry_id) in self._held
+
+    def hold(self, key: str, entry_id: bytes) -> Callable[[bool], object]:
+        """Take note that an entry was read, and return what is to be called when it is done, or left."""
+        self._held[key, entry_id] = False
+        return partial(self._finish, (key, entry_id))
+
+    def note(self, origin: bytes, key: str) -> None:
+        """Take note that a stream was read as far as the numbers of an origin say."""
+        self._read[origin, key] = None
+
+    def _finish(self, entry: tuple[str, bytes], handled: bool) -> None:  # noqa: FBT001 - as the bus calls it
+        if (handled or not self.closing) and entry in self._held:
+            self._held[entry] = True
+            self._done.append(entry)
+            self._wake.set()
+
+    async def room(self) -> None:
+        """Wait until another entry may be read."""
+        while len(self._held) >= self._window:
+            await self._room.park()
+
+    async def settled(self) -> None:
+        """Wait until everything that was read is done and acknowledged."""
+        while self._held:
+            await self._quiet.park()
+
+    async def recall(self, connection: Connection) -> None:
+        """Learn how far the groups have read of each origin.
+
+        Raises:
+            ReplyError: It is forbidden.
+        """
+        for group in dict.fromkeys(self._groups.values()):
+            seen = await connection.execute("HGETALL", self._keys.seen(group))
+            for field, number in (seen or {}).items():
+                origin, _, scope = field.decode().partition(":")
+                self._sequencing.origin(bytes.fromhex(origin), 0.0).last[scope] = int(number)
+
+    async def run(self) -> None:
+        """Acknowledge what is done, for ever."""
+        while True:
+            while not self._done:
+                self._wake = trio.Event()
+                await self._wake.wait()
+            connection = await self._link.connected()
+            try:
+                await self._acknowledge(connection)
+            except ConnectionLost:
+                continue
+
+    async def _acknowledge(self, connection: Connection) -> None:
+        batch, read = self._done[:BATCH], list(self._read)
+        self._read.clear()
+        by_key: dict[str, list[bytes]] = {}
+        for key, entry_id in batch:
+            by_key.setdefault(key, []).append(entry_id)
+        commands: list[Command] = [*self._seen(read)]
+        commands += [("XACK", key, self._groups[key], *ids) for key, ids in by_key.items()]
+        try:
+            replies = await connection.pipeline(commands)
+        except ConnectionLost:
+            self._read.update(dict.fromkeys(read))
+            raise
+        error = next((reply for reply in replies[-len(by_key) :] if isinstance(reply, ReplyError)), None)
+        if error is not None:
+            logger.warning("entries could not be acknowledged: %s", error.text)
+            self._link.fail(connection, error)
+            await trio.sleep(RETRY)
+            return
+        del self._done[: len(batch)]
+        for entry in batch:
+            del self._held[entry]
+        if len(self._held) < self._window:
+            self._room.unpark_all()
+        if not self._held:
+            self._quiet.unpark_all()
+
+    def _seen(self, read: list[tuple[bytes, str]]) -> list[Command]:
+        """Return what writes down how far the groups have read: before they acknowledge it, in the same pipeline."""
+        fields: dict[str, list[str | int]] = {}
+        for origin, key in read:
+            known = self._sequencing.get(origin)
+            if known is not None and key in known.last:
+                fields.setdefault(self._groups[key], []).extend((f"{origin.hex()}:{key}", known.last[key]))
+        return [("HSET", self._keys.seen(group), *pairs) for group, pairs in fields.items()]

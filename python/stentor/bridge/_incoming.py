@@ -1,0 +1,174 @@
+"""The way in: an envelope is checked, put in sequence, and its message relayed to the bus, or it is dropped and counted."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final, final
+
+import trio
+
+import stentor
+from stentor.bridge._body import DIRECT, MESSAGE, REPLY, message_of, open_body
+from stentor.bridge._errors import BadEnvelope
+from stentor.bridge._gaps import Gap, GapKind
+from stentor.bridge._hops import MOST_HOPS, note_hops
+from stentor.bridge._sequencing import REPEAT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stentor.bridge._body import MessageBody
+    from stentor.bridge._clock import AnchoredClock
+    from stentor.bridge._counting import Counts
+    from stentor.bridge._envelope import Envelope, EnvelopeCodec
+    from stentor.bridge._interest import Interest
+    from stentor.bridge._sequencing import Sequencing
+
+MESSAGES: Final = frozenset({MESSAGE, DIRECT, REPLY})
+
+
+@final
+class Incoming:
+    """Takes what comes from the server, one envelope after another."""
+
+    def __init__(
+        self,
+        bus: stentor.Bus,
+        extension: stentor.Extension,
+        *,
+        codec: EnvelopeCodec,
+        clock: AnchoredClock,
+        origin: bytes,
+        node: str,
+        interest: Interest,
+        sequencing: Sequencing,
+        counts: Counts,
+        answer: Callable[[str, stentor.Message], bool],
+    ) -> None:
+        """Relay to `bus` by `extension`.
+
+        Args:
+            bus: The bus.
+            extension: What the bridge is to it.
+            codec: Opens envelopes.
+            clock: Translates times.
+            origin: The bridge's own; what comes from there is an echo.
+            node: The bridge's own.
+            interest: What may come in.
+            sequencing: The numbers of the others.
+            counts: Is told of everything.
+            answer: Is called with a node and a reply to what somebody there has asked.
+        """
+        self._bus = bus
+        self._extension = extension
+        self._codec = codec
+        self._clock = clock
+        self._origin = origin
+        self._node = node
+        self._interest = interest
+        self._sequencing = sequencing
+        self._counts = counts
+        self._answer = answer
+
+    def open(self, data: bytes) -> Envelope | None:
+        """Return the envelope in `data`, or None, and count it, where there is none that may come in."""
+        try:
+            return self._codec.decode(data)
+        except BadEnvelope as error:
+            self._counts.refuse(error.reason)
+            return None
+
+    def is_foreign(self, envelope: Envelope) -> bool:
+        """Say whether it was sent by another bridge, and does not go in a circle."""
+        if envelope.origin == self._origin:
+            self._counts.echoes += 1
+            return False
+        if envelope.hop > MOST_HOPS:
+            self._counts.refuse("hops", envelope.topic)
+            return False
+        return True
+
+    def wants(self, envelope: Envelope) -> bool:
+        """Say whether somebody here listens to it, or it is for one."""
+        try:
+            wanted = envelope.kind != MESSAGE or self._interest.wants(envelope.topic)
+        except ValueError:
+            self._counts.refuse("topic", repr(envelope.topic[:100]))
+            return False
+        if not wanted:
+            self._counts.unheard += 1
+        return wanted
+
+    def in_sequence(self, envelope: Envelope, scope: str, *, before: bool = False) -> bool:
+        """Report what is missing before it, and say whether it is to be taken: it has not come, or it comes `before`.
+
+        That is what an earlier process of this name had, and perhaps had not done with.
+        """
+        missing = self._sequencing.take(envelope.origin, scope, envelope.seq, self._clock.steady())
+        if missing == REPEAT:
+            self._counts.repeats += not before
+            return before
+        if missing:
+            self.hole(envelope.origin, scope, missing)
+        return True
+
+    def hole(self, origin: bytes, scope: str, missing: int, reason: str = "") -> None:
+        """Report that so many messages of an origin are missing."""
+        known = self._sequencing.get(origin)
+        node = known.node if known is not None and known.node else origin.hex()
+        self._counts.gap(Gap(kind=GapKind.HOLE, node=node, scope=scope, missing=missing, reason=reason))
+
+    async def relay(
+        self, envelope: Envelope, *, redelivered: bool = False, done: Callable[[bool], object] | None = None
+    ) -> bool:
+        """Give what an envelope holds to the bus, waiting for room where a mailbox is full.
+
+        Returns:
+            Whether `done` is going to be called, or was, because the bus has it.
+        """
+        try:
+            body = open_body(envelope.body)
+        except BadEnvelope as error:
+            self._counts.refuse(error.reason, envelope.topic)
+            return False
+        if body.to not in {"", self._node}:
+            return False
+        if envelope.kind == REPLY:
+            self._take_reply(envelope, body)
+            return False
+        addressing = stentor.AddressingMode.DIRECT if envelope.kind == DIRECT else stentor.AddressingMode.TOPIC
+        message = message_of(envelope.topic, body, self._clock, addressing)
+        self._counts.age(self._clock.milliseconds() / 1000.0 - envelope.sent_at / 1000.0)
+        note_hops(self._bus, message, envelope.hop)
+        answer = partial(self._answer, body.asked_by) if body.asked_by else None
+        try:
+            try:
+                receipt = self._extension.relay_nowait(message, redelivered=redelivered, done=done, answer=answer)
+            except trio.WouldBlock:
+                receipt = await self._extension.relay(message, redelivered=redelivered, done=done, answer=answer)
+        except stentor.UnknownAgentError:
+            self._counts.refuse("unknown agent", repr(message.topic))
+        except stentor.MailboxFullError as error:
+            self._counts.refuse("mailbox full", error)
+        except stentor.PermissionDeniedError as error:
+            self._counts.refuse("forbidden", error)
+        except (TypeError, ValueError, stentor.StoreError) as error:
+            self._counts.refuse("message", error)
+        else:
+            self._note(receipt, redelivered=redelivered)
+            return True
+        return False
+
+    def _note(self, receipt: stentor.Receipt, *, redelivered: bool) -> None:
+        if receipt.recipients:
+            self._counts.delivered += 1
+            self._counts.redelivered += redelivered
+        else:
+            self._counts.unheard += 1
+
+    def _take_reply(self, envelope: Envelope, body: MessageBody) -> None:
+        reply = message_of(envelope.topic, body, self._clock)
+        if self._extension.reply(reply):
+            self._counts.replies += 1
+        else:
+            self._counts.late_replies += 1

@@ -1,0 +1,201 @@
+"""The outbox: what is numbered and has yet to reach the server, bounded in messages and in bytes.
+
+A number is taken when a message is offered, so whatever an overflow policy drops afterwards is a hole that receivers
+report. What is on the wire is never dropped: it is there until the server has confirmed it, and whatever the loss of a
+connection leaves in doubt is sent again under the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from math import inf
+from typing import TYPE_CHECKING, Final, final
+
+import trio
+from attrs import define
+
+from stentor import Overflow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OVERHEAD: Final = 200
+"""Bytes that an entry takes beside its body and its names, about."""
+
+
+@final
+@define(eq=False)
+class Entry:
+    """One message on its way out."""
+
+    kind: int
+    scope: str
+    """Whose numbers it is numbered by."""
+    topic: str
+    body: bytes
+    hop: int
+    sent_at: int
+    """Milliseconds since 1970."""
+    accepted_at: float
+    """On the steady clock, for the age of the outbox."""
+    expires_at: float = inf
+    number: int = 0
+    tries: int = 0
+    """How often it has been put on the wire."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes, about."""
+        return len(self.body) + len(self.topic) + OVERHEAD
+
+
+@final
+class Outbox:
+    """A queue with room for so many messages and bytes; one batch of it is on the wire."""
+
+    def __init__(
+        self, number: Callable[[str], int], *, capacity: int, capacity_bytes: int, overflow: Overflow
+    ) -> None:
+        """Hold up to `capacity` messages and `capacity_bytes` bytes, and number them by `number`.
+
+        `number` returns the next number of a scope. Overflow.FAIL waits here as BLOCK does: the mailbox before the
+        outbox refuses.
+        """
+        self._number = number
+        self._capacity = capacity
+        self._capacity_bytes = capacity_bytes
+        self._overflow = overflow
+        self._waiting: deque[Entry] = deque()
+        self._on_the_wire: list[Entry] = []
+        self._by_topic: dict[str, Entry] = {}
+        """LATEST: what waits, by topic."""
+        self._bytes = 0
+        self._room = trio.lowlevel.ParkingLot()
+        self.on_entry: Callable[[], object] = _nothing
+        """Is called when there is something to send."""
+        self.accepted = 0
+        self.dropped = 0
+        self.expired = 0
+        self.confirmed = 0
+        self.repeated = 0
+        """Entries that were sent again because nobody knew whether they had arrived."""
+        self.peak = 0
+
+    def __len__(self) -> int:
+        """Return how many messages are not confirmed."""
+        return len(self._waiting) + len(self._on_the_wire)
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes they take, about."""
+        return self._bytes
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for another message."""
+        return len(self) >= self._capacity or self._bytes >= self._capacity_bytes
+
+    def oldest(self) -> float | None:
+        """Return when the oldest message was accepted, or None if there is none."""
+        first = self._on_the_wire or self._waiting
+        return first[0].accepted_at if first else None
+
+    # -- in -------------------------------------------------------------------------------------------------------
+
+    def offer(self, entry: Entry) -> bool:
+        """Number and take `entry`, or what the policy says; False when it is not taken, and has to wait for room."""
+        if self.is_full and not self._make_room(entry):
+            return False
+        if entry.number == 0:
+            entry.number = self._number(entry.scope)
+        self.accepted += 1
+        if self.is_full and self._overflow is Overflow.DROP_NEWEST:
+            self.dropped += 1
+            return True
+        if self._overflow is Overflow.LATEST:
+            self._by_topic[entry.topic] = entry
+        self._waiting.append(entry)
+        self._bytes += entry.size
+        self.peak = max(self.peak, len(self))
+        self.on_entry()
+        return True
+
+    def _make_room(self, entry: Entry) -> bool:
+        """Drop what the policy says; return whether `entry` is to be taken, or dropped, now."""
+        if self._overflow in {Overflow.BLOCK, Overflow.FAIL}:
+            return False
+        if self._overflow is Overflow.LATEST and (older := self._by_topic.get(entry.topic)) is not None:
+            self._waiting.remove(older)
+            self._drop(older)
+            return True
+        while self._overflow is not Overflow.DROP_NEWEST and self.is_full and self._waiting:
+            self._drop(self._waiting.popleft())
+        return True
+
+    def _drop(self, entry: Entry) -> None:
+        self.dropped += 1
+        self._forget(entry)
+
+    def _forget(self, entry: Entry) -> None:
+        self._bytes -= entry.size
+        if self._by_topic.get(entry.topic) is entry:
+            del self._by_topic[entry.topic]
+
+    async def room(self) -> None:
+        """Wait until there may be room."""
+        while self.is_full:
+            await self._room.park()
+
+    # -- out ------------------------------------------------------------------------------------------------------
+
+    def take(self, now: float, *, most: int, most_bytes: int) -> list[Entry]:
+        """Return what is to be put on the wire now: what is in doubt, or else a batch of what waits.
+
+        What has expired by `now` is left out; its number is a hole.
+        """
+        if self._on_the_wire:
+            self.repeated += sum(entry.tries > 0 for entry in self._on_the_wire)
+        size = 0
+        while not self._is_in_doubt and self._waiting and len(self._on_the_wire) < most and size < most_bytes:
+            entry = self._waiting.popleft()
+            if self._by_topic.get(entry.topic) is entry:
+                del self._by_topic[entry.topic]
+            if entry.expires_at <= now:
+                self.expired += 1
+                self._bytes -= entry.size
+                continue
+            size += entry.size
+            self._on_the_wire.append(entry)
+        for entry in self._on_the_wire:
+            entry.tries += 1
+        return list(self._on_the_wire)
+
+    @property
+    def _is_in_doubt(self) -> bool:
+        return bool(self._on_the_wire) and self._on_the_wire[0].tries > 0
+
+    def confirm(self, entries: list[Entry], *, dropped: bool = False) -> None:
+        """The server has these, or has refused them for good; whatever else was taken is still to be sent."""
+        gone = set(entries)
+        self._on_the_wire = [entry for entry in self._on_the_wire if entry not in gone]
+        for entry in entries:
+            self._bytes -= entry.size
+        if dropped:
+            self.dropped += len(entries)
+        else:
+            self.confirmed += len(entries)
+        if not self.is_full:
+            self._room.unpark_all()
+
+    def unsent(self) -> dict[str, int]:
+        """Return, for each scope with something that was not put on the wire yet, the last number before that."""
+        return {entry.scope: entry.number - 1 for entry in reversed(self._waiting)}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to send."""
+        return not (self._waiting or self._on_the_wire)
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,125 @@
+"""The way out: what the bus has for other processes is put into a body and offered to the outbox."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, final
+
+import stentor
+from stentor.bridge._body import DIRECT, MESSAGE, REPLY, encode_body
+from stentor.bridge._errors import UnsendableError
+from stentor.bridge._hops import MOST_HOPS, hops_of
+from stentor.bridge._outbox import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stentor.bridge._clock import AnchoredClock
+    from stentor.bridge._counting import Counts
+    from stentor.bridge._outbox import Outbox
+
+ROOM_FOR_HEAD: Final = 200
+"""Bytes of an envelope beside its topic and its body, at most."""
+
+
+@final
+class Outgoing:
+    """The bridge's own recipient on the bus; where the outbox is full it waits, and its mailbox fills up."""
+
+    def __init__(
+        self,
+        extension: stentor.Extension,
+        outbox: Outbox,
+        *,
+        clock: AnchoredClock,
+        node: str,
+        max_size: int,
+        scope_of: Callable[[str], str],
+        inbox_of: Callable[[str], str],
+        node_of: Callable[[str], str | None],
+        counts: Counts,
+    ) -> None:
+        """Offer to `outbox`.
+
+        Args:
+            extension: What the bridge is to the bus.
+            outbox: Where messages go.
+            clock: Translates times.
+            node: The bridge's own.
+            max_size: Bytes that an envelope may have.
+            scope_of: Returns the scope of a topic.
+            inbox_of: Returns the scope of what is for one node.
+            node_of: Returns the node that has an agent of that name.
+            counts: Is told of what cannot be sent.
+        """
+        self._extension = extension
+        self._outbox = outbox
+        self._clock = clock
+        self._node = node
+        self._max_size = max_size
+        self._scope_of = scope_of
+        self._inbox_of = inbox_of
+        self._node_of = node_of
+        self._counts = counts
+
+    async def take(self, message: stentor.Message) -> None:
+        """Number a message and put it into the outbox, as soon as there is room.
+
+        Raises:
+            UnsendableError: It cannot be put into an envelope.
+            LookupError: It is for an agent that no node has any more.
+            RuntimeError: It has gone in a circle.
+        """
+        entry = self._entry(message)
+        while not self._outbox.offer(entry):
+            await self._outbox.room()
+
+    def _entry(self, message: stentor.Message) -> Entry:
+        hop = hops_of(message) + 1
+        if hop > MOST_HOPS:
+            self._counts.refuse("hops", message.topic)
+            msg = f"the message has crossed {MOST_HOPS} bridges, so it goes in a circle"
+            raise RuntimeError(msg)
+        asked_by = self._node if self._extension.expects_reply(message) else ""
+        if message.addressing is not stentor.AddressingMode.DIRECT:
+            return self._made(MESSAGE, self._scope_of(message.topic), message, hop, asked_by=asked_by)
+        node = self._node_of(message.topic)
+        if node is None:
+            self._counts.refuse("unknown agent", repr(message.topic))
+            msg = f"no node has an agent {message.topic!r} any more"
+            raise LookupError(msg)
+        return self._made(DIRECT, self._inbox_of(node), message, hop, asked_by=asked_by, to=node)
+
+    def answer(self, node: str, message: stentor.Message) -> bool:
+        """Send a reply to the node where somebody asked; return False, and count it, if it cannot be sent."""
+        try:
+            entry = self._made(REPLY, self._inbox_of(node), message, 1, to=node)
+        except UnsendableError:
+            return False
+        if not self._outbox.offer(entry):
+            self._counts.refuse("reply", "the outbox is full")
+            return False
+        return True
+
+    def _made(
+        self, kind: int, scope: str, message: stentor.Message, hop: int, *, asked_by: str = "", to: str = ""
+    ) -> Entry:
+        try:
+            body = encode_body(message, self._clock, asked_by=asked_by, to=to)
+            size = len(body) + len(message.topic.encode()) + ROOM_FOR_HEAD
+            if size > self._max_size:
+                msg = f"its envelope would have {size} bytes, and at most {self._max_size} may be sent"
+                raise UnsendableError(msg)  # noqa: TRY301 - counted with the others
+        except UnsendableError as error:
+            self._counts.refuse("unsendable", error)
+            raise
+        now = self._clock.steady()
+        return Entry(
+            kind,
+            scope,
+            message.topic,
+            body,
+            hop,
+            self._clock.milliseconds(),
+            now,
+            message.expires_at,
+        )

@@ -1,0 +1,359 @@
+"""The transport `streams`: at least once on the wire, and once at the handler.
+
+Topics are spread over shards, each a stream; what is for one node alone goes to a stream of its own. Every node reads
+by a consumer group, its own or one that it shares with others, and acknowledges an entry when the handlers are done
+with it. An entry that was read and not acknowledged comes again when the node is back, and is marked so.
+
+Numbers sort out what was sent twice. So that a node still knows them when it comes back, it writes down how far it has
+read, in the same pipeline as the acknowledgements.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, final
+from zlib import crc32
+
+import trio
+
+from stentor.bridge._acknowledging import Acknowledging
+from stentor.bridge._body import MESSAGE
+from stentor.bridge._counting import logger
+from stentor.bridge._errors import ConnectionLost, ReplyError
+from stentor.bridge._gaps import Gap, GapKind
+from stentor.bridge._incoming import MESSAGES
+from stentor.bridge._repeats import Repeats
+from stentor.bridge._transport import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from stentor.bridge._connection import Connection
+    from stentor.bridge._controls import Controls, Roll
+    from stentor.bridge._counting import Counts
+    from stentor.bridge._envelope import Envelope
+    from stentor.bridge._incoming import Incoming
+    from stentor.bridge._interest import Interest
+    from stentor.bridge._keys import Keys
+    from stentor.bridge._link import Link
+    from stentor.bridge._outbox import Entry
+    from stentor.bridge._sequencing import Sequencing
+    from stentor.bridge._transport import Command
+
+COUNT: Final = 256
+"""Entries in one read."""
+FIELD: Final = b"e"
+"""The one field of an entry, which holds the envelope."""
+DEAD_KEPT: Final = 10_000
+"""Entries that could not be read, and are kept for people."""
+NEW_ONLY: Final = "$"
+EVERYTHING: Final = "0"
+
+
+@final
+class Streams:
+    """Appends to streams, and reads them by a consumer group."""
+
+    def __init__(
+        self,
+        keys: Keys,
+        interest: Interest,
+        sequencing: Sequencing,
+        counts: Counts,
+        *,
+        node: str,
+        group: str | None,
+        shards: int,
+        start: str,
+        window: int,
+        block: float,
+        listened: Callable[[], Iterable[str]],
+    ) -> None:
+        """Read what `listened` names and `interest` admits.
+
+        Args:
+            keys: The names of the namespace.
+            interest: What may come in.
+            sequencing: The numbers of the others.
+            counts: Is told what is missing.
+            node: The bridge's own.
+            group: The name of a group that is shared with others, who each get a part; None for all of it.
+            shards: How many streams there are for topics.
+            start: Where a group begins that is not there yet: `new` or `all`.
+            window: How many entries may be read and not acknowledged.
+            block: Seconds for which a read waits for entries at most.
+            listened: Returns the patterns that somebody on this bus listens to.
+        """
+        self._keys = keys
+        self._interest = interest
+        self._sequencing = sequencing
+        self._counts = counts
+        self._node = node
+        self._shared = group is not None
+        own = f"n:{node}"
+        self._inbox = keys.inbox(node)
+        self.groups: Final = {keys.stream(n): f"g:{group}" if group is not None else own for n in range(shards)}
+        """The group that reads each stream."""
+        self.groups[self._inbox] = own
+        self._shards = shards
+        self._first = NEW_ONLY if start == "new" else EVERYTHING
+        self._block = block
+        self._listened = listened
+        self._repeats = Repeats()
+        self.acknowledging: Final = Acknowledging(keys, self.groups, sequencing, window=window)
+        self._connection: Connection | None = None
+        self._arrived = trio.Event()
+        self._fresh = True
+        """Whether what is pending may have been handled by an earlier process of this name."""
+        self._known = False
+        self._reading = trio.CancelScope()
+        self._lot = trio.lowlevel.ParkingLot()
+
+    def attach(self, link: Link, send_link: Link, incoming: Incoming, controls: Controls, roll: Roll) -> None:
+        """Take what comes by `link`, and acknowledge by `send_link`, which nobody blocks."""
+        self._link = link
+        self._incoming = incoming
+        self._controls = controls
+        self._roll = roll
+        self.acknowledging.attach(send_link)
+
+    # -- out ------------------------------------------------------------------------------------------------------
+
+    def scope_of(self, topic: str) -> str:
+        """Return the shard of a topic."""
+        return self._keys.stream(crc32(topic.encode()) % self._shards if self._shards > 1 else 0)
+
+    def inbox_of(self, node: str) -> str:
+        """Return the stream of a node."""
+        return self._keys.inbox(node)
+
+    def commands(self, entries: Sequence[Entry], frames: Sequence[bytes]) -> list[Command]:
+        """Return a transaction, so that a refusal in the middle does not let the rest overtake what it refuses."""
+        adds: list[Command] = [
+            ("XADD", entry.scope, "*", FIELD, frame) for entry, frame in zip(entries, frames, strict=True)
+        ]
+        return adds if len(adds) == 1 else [("MULTI",), *adds, ("EXEC",)]
+
+    def control_command(self, frame: bytes) -> Command:
+        """Return what tells all other bridges something, which nobody needs later."""
+        return ("PUBLISH", self._keys.control, frame)
+
+    def beacons(self, scopes: dict[str, int]) -> list[tuple[str, dict[str, int]]]:
+        """Tell in each stream how far it is numbered, and everybody that this node is alive."""
+        return [(self._keys.control, {}), *((scope, {scope: number}) for scope, number in scopes.items())]
+
+    def beacon_command(self, place: str, frame: bytes) -> Command:
+        """Return what appends a beacon, or publishes it."""
+        if place == self._keys.control:
+            return ("PUBLISH", place, frame)
+        return ("XADD", place, "*", FIELD, frame)
+
+    def verdict(self, entries: Sequence[Entry], replies: Sequence[object]) -> Verdict:
+        """Take all of a transaction as confirmed, or none of it."""
+        results = replies if len(entries) == 1 else replies[-1]
+        if isinstance(results, (list, tuple)):
+            error = next((each for each in results if isinstance(each, ReplyError)), None)
+            if error is None:
+                return Verdict(list(entries), [], None)
+            confirmed = [e for e, reply in zip(entries, results, strict=True) if not isinstance(reply, ReplyError)]
+            return Verdict(confirmed, [], error)
+        first = next((each for each in replies if isinstance(each, ReplyError)), None)
+        return Verdict([], [], first or ReplyError("ERR the transaction was not done"))
+
+    # -- joining --------------------------------------------------------------------------------------------------
+
+    def changed(self) -> None:
+        """Listen to something else: what is read is sorted out here, so the server need not know."""
+        self._interest.settle(self._listened())
+
+    async def synced(self) -> None:
+        """Wait until the groups are there, from which on nothing is missed."""
+        while not self._known:
+            await self._lot.park()
+
+    def follows(self, scope: str) -> bool:
+        """Say whether this node reads a stream, and all of it."""
+        return scope in self.groups and (not self._shared or scope == self._inbox)
+
+    async def setup(self, connection: Connection) -> None:
+        """Join the groups, and learn how far this node had read before."""
+        self._connection = connection
+        self._arrived.set()
+        await connection.execute("SUBSCRIBE", self._keys.control)
+        lost = False
+        for key, group in self.groups.items():
+            start = EVERYTHING if self._known or key == self._inbox else self._first
+            try:
+                await connection.execute("XGROUP", "CREATE", key, group, start, "MKSTREAM")
+                lost = self._known
+            except ReplyError as error:
+                if error.code != "BUSYGROUP":
+                    raise
+        if lost:
+            reason = "the server has lost its data; what it has got since then is read from the beginning"
+            self._counts.gap(Gap(kind=GapKind.RESET, reason=reason))
+        if not self._known:
+            await self.acknowledging.recall(connection)
+            self._interest.settle(self._listened())
+            self._known = True
+            self._lot.unpark_all()
+        self._roll.call(names=True)
+
+    # -- in -------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Take what comes, for ever."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._hear)
+            nursery.start_soon(self.acknowledging.run)
+            with self._reading:
+                await self._read()
+            await trio.sleep_forever()
+
+    async def finish(self) -> None:
+        """Read nothing more, and wait until what was read is done and acknowledged."""
+        self._reading.cancel()
+        await self.acknowledging.settled()
+
+    async def leave(self, connection: Connection) -> None:
+        """Take this node's own group and stream away: it never comes back under its name."""
+        own = self.groups[self._inbox]
+        commands: list[Command] = [
+            ("XGROUP", "DESTROY", key, own) for key, group in self.groups.items() if group == own
+        ]
+        await connection.pipeline([*commands, ("DEL", self._inbox, self._keys.seen(own))])
+
+    async def _hear(self) -> None:
+        """Take what bridges tell each other, for ever."""
+        while True:
+            await self._arrived.wait()
+            self._arrived = trio.Event()
+            connection = self._connection
+            try:
+                while connection is not None:
+                    for push in await connection.receive_pushes():
+                        envelope = self._incoming.open(push[-1])
+                        if envelope is not None and self._incoming.is_foreign(envelope):
+                            self._controls.take(envelope)
+            except ConnectionLost:
+                continue
+
+    async def _read(self) -> None:
+        """Read entries for ever, those first that were read before and not acknowledged."""
+        while True:
+            connection = await self._link.connected()
+            try:
+                for key in self.groups:
+                    await self._read_pending(connection, key)
+                self._fresh = False
+                while True:
+                    await self.acknowledging.room()
+                    for key, entries in await self._next(connection):
+                        for entry_id, fields in entries:
+                            await self._take(connection, key, entry_id, fields)
+            except ConnectionLost:
+                continue
+            except ReplyError as error:
+                self._link.fail(connection, "its groups are gone" if error.code == "NOGROUP" else error)
+                await trio.lowlevel.checkpoint()
+
+    async def _next(self, connection: Connection) -> list[tuple[str, list[Any]]]:
+        """Return what has come to each stream since the last read, waiting a little for something to come."""
+        found: list[tuple[str, list[Any]]] = []
+        for group in dict.fromkeys(self.groups.values()):
+            keys = [key for key, each in self.groups.items() if each == group]
+            wait = self._block if group == self._reading_group else 0.0
+            found += await self._read_group(connection, group, keys, ">", wait)
+        return found
+
+    @property
+    def _reading_group(self) -> str:
+        return next(iter(self.groups.values()))
+
+    async def _read_group(
+        self, connection: Connection, group: str, keys: list[str], after: str, wait: float
+    ) -> list[tuple[str, list[Any]]]:
+        command: list[str | int] = ["XREADGROUP", "GROUP", group, self._node, "COUNT", COUNT]
+        if wait:
+            command += ["BLOCK", max(1, int(wait * 1000))]
+        command += ["STREAMS", *keys, *([after] * len(keys))]
+        reply = await connection.execute(*command, timeout=wait + 5.0)
+        return [(key.decode(), entries) for key, entries in (reply or {}).items()]
+
+    async def _read_pending(self, connection: Connection, key: str) -> None:
+        """Take once more what this node has read of a stream and not acknowledged."""
+        after = "0"
+        while True:
+            reply = await self._read_group(connection, self.groups[key], [key], after, 0.0)
+            entries = reply[0][1] if reply else []
+            if not entries:
+                return
+            for entry_id, fields in entries:
+                await self.acknowledging.room()
+                await self._take(connection, key, entry_id, fields, pending=True)
+            after = entries[-1][0].decode()
+
+    async def take_claimed(self, connection: Connection, key: str, entry_id: bytes, fields: list[bytes]) -> None:
+        """Take an entry over from a consumer that is gone."""
+        self._counts.claimed += 1
+        await self._take(connection, key, entry_id, fields, claimed=True)
+
+    async def _take(
+        self,
+        connection: Connection,
+        key: str,
+        entry_id: bytes,
+        fields: list[bytes] | None,
+        *,
+        pending: bool = False,
+        claimed: bool = False,
+    ) -> None:
+        """Take one entry: to the bus, or straight to the acknowledgements."""
+        acknowledging = self.acknowledging
+        if acknowledging.has(key, entry_id):
+            return
+        before = (pending and self._fresh) or claimed
+        done = acknowledging.hold(key, entry_id)
+        if not fields:
+            if before:
+                reason = "its entry was removed from the stream before it was acknowledged"
+                self._counts.gap(Gap(kind=GapKind.TRIMMED, scope=key, missing=1, reason=reason))
+            done(True)
+            return
+        envelope = self._incoming.open(fields[1])
+        if envelope is None:
+            await self._bury(connection, key, entry_id, fields)
+            done(True)
+            return
+        again = before or (self._shared and envelope.again)
+        if not (self._is_due(envelope, key, before=before) and await self._relay(envelope, done, again=again)):
+            done(True)
+
+    def _is_due(self, envelope: Envelope, key: str, *, before: bool) -> bool:
+        incoming = self._incoming
+        if not incoming.is_foreign(envelope):
+            return False
+        if envelope.kind not in MESSAGES:
+            if self.follows(key):
+                self._controls.take(envelope)
+            return False
+        if self._shared and envelope.kind == MESSAGE:
+            if self._repeats.is_repeat(envelope.origin, key, envelope.seq) and not before:
+                self._counts.repeats += 1
+                return False
+        elif not incoming.in_sequence(envelope, key, before=before):
+            return False
+        self.acknowledging.note(envelope.origin, key)
+        return incoming.wants(envelope)
+
+    async def _relay(self, envelope: Envelope, done: Callable[[bool], object], *, again: bool) -> bool:
+        return await self._incoming.relay(envelope, redelivered=again, done=done)
+
+    async def _bury(self, connection: Connection, key: str, entry_id: bytes, fields: list[bytes]) -> None:
+        """Keep an entry that cannot be read, for people."""
+        logger.warning("entry %s of %s cannot be read, and goes to %s", entry_id.decode(), key, self._keys.dead)
+        try:
+            await connection.execute(
+                "XADD", self._keys.dead, "MAXLEN", "~", DEAD_KEPT, "*", "from", key, "id", entry_id, FIELD, fields[1]
+            )
+        except ReplyError as error:
+            logger.warning("it could not be kept there: %s", error.text)
