@@ -1,4 +1,4 @@
-"""Bodies: what an envelope holds, a message or a word between bridges, in MessagePack. A payload is data, never code."""
+"""Bodies: what an envelope holds, a message or a word between bridges, in MessagePack. A payload is data, no code."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from stentor.bridge._errors import BadEnvelope, UnsendableError
 if TYPE_CHECKING:
     from stentor.bridge._clock import AnchoredClock
 
+FAULT: Final = "body"
+"""The reason of a `BadEnvelope` that is refused here."""
 MESSAGE: Final = 0
 """Kinds of envelopes: a message for whoever listens to its topic."""
 BEACON: Final = 1
@@ -189,10 +191,10 @@ def open_body(data: bytes) -> MessageBody:
     """
     try:
         body = _decode_message(data)
-    except Exception as error:  # noqa: BLE001 - whatever strangers send is refused in one way
-        raise BadEnvelope("body") from error
+    except Exception as error:  # whatever strangers send is refused in one way
+        raise BadEnvelope(FAULT) from error
     if not body.id or (body.ttl is not None and not body.ttl > 0):
-        raise BadEnvelope("body")
+        raise BadEnvelope(FAULT)
     return body
 
 
@@ -241,6 +243,6 @@ def decode_control(kind: int, data: bytes) -> Control:
         BadEnvelope: It is none.
     """
     try:
-        return cast("Control", _decoders[CONTROL[kind]](data))
-    except Exception as error:  # noqa: BLE001 - whatever strangers send is refused in one way
-        raise BadEnvelope("body") from error
+        return _decoders[CONTROL[kind]](data)
+    except Exception as error:  # whatever strangers send is refused in one way
+        raise BadEnvelope(FAULT) from error

@@ -67,16 +67,17 @@ def patterns_of(argument: str, patterns: object, grammar: stentor.Grammar) -> tu
         kind = "a single str" if isinstance(patterns, str) else type(patterns).__name__
         msg = f"{argument} must be a collection of patterns, not {kind}"
         raise TypeError(msg)
-    texts = tuple(cast("Iterable[str]", patterns))
-    for text in texts:
-        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+    texts: list[str] = []
+    for text in cast("Iterable[object]", patterns):
+        if not isinstance(text, str):
             msg = f"{argument} must hold strings only, not {type(text).__name__}"
             raise TypeError(msg)
+        texts.append(text)
         stentor.Pattern(text, grammar)
         if text.startswith("_stentor"):
             msg = f"{argument} must not hold the library's own topics, but holds {text!r}"
             raise ValueError(msg)
-    return texts
+    return tuple(texts)
 
 
 @final
@@ -129,7 +130,7 @@ class RedisBridge:
         in_: Iterable[str] = (),
         **options: Unpack[BridgeKeywords],
     ) -> None:
-        if not isinstance(bus, stentor.Bus):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(cast("object", bus), stentor.Bus):
             msg = f"bus must be of type Bus, not {type(bus).__name__}"
             raise TypeError(msg)
         self._settings = settings = BridgeSettings(**options)
@@ -194,8 +195,7 @@ class RedisBridge:
         for subscription in agent.subscriptions:
             subscription.close()
         with trio.move_on_after(DRAIN) as scope:
-            while agent.statistics().waiting or agent.statistics().running:
-                await trio.sleep(0.001)
+            await self._taken()
             await self._transport.finish()
             self._sender.say(Goodbye(self.node, self._numbering.all() if self._settings.transport == "pubsub" else {}))
             await self._sender.flushed()
@@ -323,6 +323,7 @@ class RedisBridge:
             start=settings.start,
             window=settings.window,
             block=min(1.0 if settings.group is None else 0.1, grace / 2),
+            grace=grace,
             listened=self._listened,
         )
 
@@ -421,10 +422,14 @@ class RedisBridge:
     async def flushed(self) -> None:
         """Wait until the server has confirmed everything that this bus has for other processes."""
         await trio.lowlevel.checkpoint()
-        agent = cast("stentor.Agent", self._agent)
-        while agent.statistics().waiting or agent.statistics().running:
-            await trio.sleep(0.001)
+        await self._taken()
         await self._sender.flushed()
+
+    async def _taken(self) -> None:
+        """Wait until nothing on the bus waits for the bridge."""
+        agent = cast("stentor.Agent", self._agent)
+        while agent.statistics().waiting or agent.statistics().running:  # noqa: ASYNC110 - no mailbox tells
+            await trio.sleep(0.001)
 
     @property
     def state(self) -> str:

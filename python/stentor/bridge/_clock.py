@@ -26,9 +26,7 @@ class AnchoredClock:
 
     __slots__ = ("_anchor", "steady")
 
-    def __init__(
-        self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = trio.current_time
-    ) -> None:
+    def __init__(self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = trio.current_time) -> None:
         """Read both clocks, in seconds."""
         self.steady = steady
         self._anchor = wall() - steady()

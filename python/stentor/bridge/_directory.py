@@ -10,11 +10,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final, final
 
-import stentor
 from stentor.bridge._body import Presence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import stentor
 
 logger: Final = logging.getLogger("stentor.bridge")
 
@@ -106,7 +107,7 @@ class Directory:
         """Tell the others what has changed."""
         if self._there or self._gone:
             self._version += 1
-            self._say(Presence(self._node, self._version, False, list(self._there), list(self._gone)))
+            self._say(Presence(self._node, self._version, whole=False, there=list(self._there), gone=list(self._gone)))
             self._there.clear()
             self._gone.clear()
 
@@ -116,7 +117,7 @@ class Directory:
         self._gone.clear()
         self._version += 1
         names = [name for name in self._extension.agents() if self._shared(name)]
-        self._say(Presence(self._node, self._version, True, names, []))
+        self._say(Presence(self._node, self._version, whole=True, there=names, gone=[]))
 
     # -- what others tell -----------------------------------------------------------------------------------------
 

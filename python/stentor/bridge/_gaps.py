@@ -1,4 +1,4 @@
-"""Gaps: what a bridge knows that it has missed. A loss that nobody is told of is the one thing a bridge must not have."""
+"""Gaps: what a bridge knows that it has missed. A loss that nobody is told of is what a bridge must not have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way in: an envelope is checked, put in sequence, and its message relayed to the bus, or it is dropped and counted."""
+"""The way in: an envelope is checked, put in sequence, and its message relayed to the bus; or dropped, and counted."""
 
 from __future__ import annotations
 

@@ -183,4 +183,3 @@ def _includes(one: Pattern, other: Pattern) -> bool:
         return one.includes(other)
     except ValueError:
         return False
-

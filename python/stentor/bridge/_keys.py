@@ -1,4 +1,4 @@
-"""The names that a namespace uses in Redis. All of them hold `{namespace}`, so that they lie in one slot of a cluster."""
+"""The names that a namespace uses in Redis. All hold `{namespace}`, so that they lie in one slot of a cluster."""
 
 from __future__ import annotations
 

@@ -53,9 +53,7 @@ class Entry:
 class Outbox:
     """A queue with room for so many messages and bytes; one batch of it is on the wire."""
 
-    def __init__(
-        self, number: Callable[[str], int], *, capacity: int, capacity_bytes: int, overflow: Overflow
-    ) -> None:
+    def __init__(self, number: Callable[[str], int], *, capacity: int, capacity_bytes: int, overflow: Overflow) -> None:
         """Hold up to `capacity` messages and `capacity_bytes` bytes, and number them by `number`.
 
         `number` returns the next number of a scope. Overflow.FAIL waits here as BLOCK does: the mailbox before the

@@ -1,4 +1,4 @@
-"""Repeats where several share a stream: each sees a part of the numbers, so which it has seen is remembered one by one."""
+"""Repeats where several share a stream: each sees a part of the numbers, and remembers them one by one."""
 
 from __future__ import annotations
 

@@ -39,7 +39,9 @@ PAGE: Final = 1000
 """Scopes in one beacon."""
 FIRST_DELAY: Final = 0.05
 LONGEST_DELAY: Final = 1.0
-LEAVE: Final = frozenset({"NOPERM", "NOAUTH", "WRONGPASS", "READONLY", "MOVED", "CLUSTERDOWN", "MASTERDOWN", "WRONGTYPE"})
+LEAVE: Final = frozenset(
+    {"NOPERM", "NOAUTH", "WRONGPASS", "READONLY", "MOVED", "CLUSTERDOWN", "MASTERDOWN", "WRONGTYPE"}
+)
 """Errors after which the link is to look for a better connection; after all others the sender waits a little."""
 
 
@@ -190,12 +192,11 @@ class Sender:
         milliseconds = max(1, int(self._wait_timeout * 1000))
         while True:
             try:
-                have = await connection.execute(
-                    "WAIT", self._replicas, milliseconds, timeout=self._wait_timeout + 5.0
-                )
+                have = await connection.execute("WAIT", self._replicas, milliseconds, timeout=self._wait_timeout + 5.0)
             except ReplyError as error:
                 self._link.fail(connection, error)
-                raise ConnectionLost(f"WAIT: {error.code}") from error
+                msg = f"WAIT failed: {error.code}"
+                raise ConnectionLost(msg) from error
             if isinstance(have, int) and have >= self._replicas:
                 return
             self.trouble = f"{have} replicas have what was sent, and {self._replicas} must"
@@ -224,7 +225,9 @@ class Sender:
 
     def _wrapped(self, control: Control) -> bytes:
         kind, body = encode_control(control)
-        return self._codec.encode(Envelope(kind, self._origin, 0, 1, False, self._clock.milliseconds(), "", body))
+        return self._codec.encode(
+            Envelope(kind, self._origin, 0, 1, again=False, sent_at=self._clock.milliseconds(), topic="", body=body)
+        )
 
     def _beacons(self, answers: dict[str, int]) -> list[Command]:
         numbering = self._numbering

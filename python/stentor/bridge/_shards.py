@@ -40,11 +40,14 @@ if TYPE_CHECKING:
     from stentor.bridge._transport import Command
 
 COUNT: Final = 256
-"""Entries in one read."""
+"""Entries in one read at most. Where a connection is lost during a read, the next asks for fewer: the reply may have
+been more than the server keeps for a slow client."""
 FIELD: Final = b"e"
 """The one field of an entry, which holds the envelope."""
 DEAD_KEPT: Final = 10_000
 """Entries that could not be read, and are kept for people."""
+HANDLED: Final = True
+"""Nothing is left to do with an entry."""
 NEW_ONLY: Final = "$"
 EVERYTHING: Final = "0"
 
@@ -66,6 +69,7 @@ class Streams:
         start: str,
         window: int,
         block: float,
+        grace: float,
         listened: Callable[[], Iterable[str]],
     ) -> None:
         """Read what `listened` names and `interest` admits.
@@ -81,6 +85,7 @@ class Streams:
             start: Where a group begins that is not there yet: `new` or `all`.
             window: How many entries may be read and not acknowledged.
             block: Seconds for which a read waits for entries at most.
+            grace: Seconds beyond that until its reply must have come.
             listened: Returns the patterns that somebody on this bus listens to.
         """
         self._keys = keys
@@ -97,6 +102,8 @@ class Streams:
         self._shards = shards
         self._first = NEW_ONLY if start == "new" else EVERYTHING
         self._block = block
+        self._grace = grace
+        self._count = COUNT
         self._listened = listened
         self._repeats = Repeats()
         self.acknowledging: Final = Acknowledging(keys, self.groups, sequencing, window=window)
@@ -272,11 +279,16 @@ class Streams:
     async def _read_group(
         self, connection: Connection, group: str, keys: list[str], after: str, wait: float
     ) -> list[tuple[str, list[Any]]]:
-        command: list[str | int] = ["XREADGROUP", "GROUP", group, self._node, "COUNT", COUNT]
+        command: list[str | int] = ["XREADGROUP", "GROUP", group, self._node, "COUNT", self._count]
         if wait:
             command += ["BLOCK", max(1, int(wait * 1000))]
         command += ["STREAMS", *keys, *([after] * len(keys))]
-        reply = await connection.execute(*command, timeout=wait + 5.0)
+        try:
+            reply = await connection.execute(*command, timeout=wait + self._grace)
+        except ConnectionLost:
+            self._count = max(1, self._count // 4)
+            raise
+        self._count = min(COUNT, self._count * 2)
         return [(key.decode(), entries) for key, entries in (reply or {}).items()]
 
     async def _read_pending(self, connection: Connection, key: str) -> None:
@@ -317,16 +329,16 @@ class Streams:
             if before:
                 reason = "its entry was removed from the stream before it was acknowledged"
                 self._counts.gap(Gap(kind=GapKind.TRIMMED, scope=key, missing=1, reason=reason))
-            done(True)
+            done(HANDLED)
             return
         envelope = self._incoming.open(fields[1])
         if envelope is None:
             await self._bury(connection, key, entry_id, fields)
-            done(True)
+            done(HANDLED)
             return
         again = before or (self._shared and envelope.again)
         if not (self._is_due(envelope, key, before=before) and await self._relay(envelope, done, again=again)):
-            done(True)
+            done(HANDLED)
 
     def _is_due(self, envelope: Envelope, key: str, *, before: bool) -> bool:
         incoming = self._incoming
