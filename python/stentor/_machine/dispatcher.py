@@ -8,7 +8,7 @@ one from the queue and begins a call of its handler (see `calls`).
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 from stentor._mechanisms.deliveries import OVER, RUNNING, WAITING, Delivery, members
 from stentor._values.errors import MailboxFullError
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from stentor._mechanisms.mailbox import Lane, Quota
     from stentor._mechanisms.routes import Selection, Target
     from stentor._values.messages import Message
+
+PATIENCE: Final = 3
+"""Calls in a row without waiting after which the lane of a handler that has waited is set apart no longer."""
 
 
 @final
@@ -119,8 +122,23 @@ class Dispatcher:
     # -- out --------------------------------------------------------------------------------------------------------
 
     def step(self) -> Suspended | None:
-        """Serve the next ready lane: begin one call, and return its handler if that suspended."""
-        lane = self._readiness.queue.popleft()
+        """Serve the next ready lane, and return its handler if that suspended.
+
+        A lane whose handler keeps waiting is set apart, if it is not the only one.
+        """
+        readiness = self._readiness
+        lane = readiness.queue.popleft()
+        if lane.apart and (readiness.queue or readiness.apart):
+            readiness.apart.append(lane)
+            return None
+        return self.serve(lane)
+
+    def serve_apart(self) -> Suspended | None:
+        """Serve the first lane that is set apart, if there is one, and return its handler if that suspended."""
+        return self.serve(self._readiness.apart.popleft()) if self._readiness.apart else None
+
+    def serve(self, lane: Lane) -> Suspended | None:
+        """Begin one call for `lane`, and return its handler if that suspended."""
         lane.scheduled = False
         recipient = lane.recipient
         handler = recipient.handler
@@ -139,7 +157,12 @@ class Dispatcher:
         if handler is None:
             recipient.receivers.popleft().hand(lead)
             return None
-        return self._calls.begin(handler, lead, recipient)
+        suspended = self._calls.begin(handler, lead, recipient)
+        if suspended is not None:
+            lane.apart = PATIENCE
+        elif lane.apart:
+            lane.apart -= 1
+        return suspended
 
     def _again(self, lane: Lane) -> Delivery | None:
         """Return what is to be called once more, unless it was withdrawn or has expired in the meantime."""

@@ -18,13 +18,21 @@ class Quiescence:
     def __init__(self, ledger: Ledger, readiness: Readiness) -> None:
         """Watch `ledger`, and the queue of `readiness`, in which also lanes stand that the ledger does not count."""
         self._ledger = ledger
-        self._queue = readiness.queue
+        self._readiness = readiness
         self._lot = trio.lowlevel.ParkingLot()
-        ledger.on_quiet = readiness.on_empty = self._lot.unpark_all
+        ledger.on_quiet = readiness.on_empty = self._look
+
+    def _look(self) -> None:
+        if self._reached:
+            self._lot.unpark_all()
+
+    @property
+    def _reached(self) -> bool:
+        return not self._ledger.busy and self._readiness.is_empty
 
     async def reached_within(self, timeout: float) -> bool:
         """Wait at most `timeout` seconds for the moment, and return whether it came."""
         with trio.move_on_after(timeout):
-            while self._ledger.busy or self._queue:
+            while not self._reached:
                 await self._lot.park()
-        return not (self._ledger.busy or self._queue)
+        return self._reached

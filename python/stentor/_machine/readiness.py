@@ -23,6 +23,8 @@ class Readiness:
         """Begin with no lane ready; the time is read, in seconds, from `clock`."""
         self.queue: deque[Lane] = deque()
         """Lanes that can be served now, first come first served."""
+        self.apart: deque[Lane] = deque()
+        """Lanes out of the queue whose handlers keep waiting, each of which a worker of its own is to serve."""
         self.on_ready: Callable[[], None] = _nothing
         """Is called when the queue may have become non-empty."""
         self.on_empty: Callable[[], object] = _nothing
@@ -31,6 +33,11 @@ class Readiness:
         self._timers = timers
         self._flushing = False
         self._stopped = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no lane can be served now."""
+        return not (self.queue or self.apart)
 
     def arrange(self, lane: Lane) -> None:
         """Line `lane` up if its recipient should be called now, and else have it looked at when it should."""
@@ -51,8 +58,9 @@ class Readiness:
     def forget(self, recipient: Recipient) -> None:
         """Take the lanes of `recipient` out of the queue."""
         for lane in recipient.lanes:
-            if lane in self.queue:
-                self.queue.remove(lane)
+            for queue in (self.queue, self.apart):
+                if lane in queue:
+                    queue.remove(lane)
             lane.scheduled = lane.held
 
     def is_due(self, lane: Lane) -> bool:
@@ -79,6 +87,7 @@ class Readiness:
         self._stopped = True
         self.on_ready = _nothing
         self.queue.clear()
+        self.apart.clear()
         self.on_empty()
 
     def flush(self, recipients: Iterable[Recipient]) -> None:

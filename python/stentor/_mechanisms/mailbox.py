@@ -44,6 +44,7 @@ class Lane:
         "again",
         "alarm",
         "alarm_at",
+        "apart",
         "counted",
         "held",
         "mode",
@@ -66,6 +67,8 @@ class Lane:
         """Whether it stands in the ready queue, or is held."""
         self.held = False
         """Whether what waits here lets the backlog go first."""
+        self.apart = 0
+        """How often in a row its handler must not wait before it is served by the leader again; 0 while it is."""
         self.alarm = 0
         """The timer that will look whether it is due, and when it goes off."""
         self.alarm_at = inf
