@@ -12,7 +12,7 @@ from stentor._mechanisms.routes import Target
 from stentor._mechanisms.subscriptions import Subscription
 from stentor._values import checks
 from stentor._values.messages import Message
-from stentor._values.options import SubscriptionOptions
+from stentor._values.options import options_from
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -65,7 +65,7 @@ class _Member:
             trio.ClosedResourceError: This agent or feed is closed.
         """
         self._receiving.check_open()
-        chosen = SubscriptionOptions(**options)
+        chosen = options_from(options)
         self._parts.permissions.check_subscribe(None if self._recipient.is_feed else self.name, pattern)
         quota = Quota(self._recipient.lane(chosen.behaviour()), chosen)
         subscription = Subscription(self._parts.table, pattern, self._recipient, quota)

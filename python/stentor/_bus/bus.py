@@ -20,14 +20,16 @@ from stentor._mechanisms.statistics import BusStatistics, PatternStatistics
 from stentor._mechanisms.subscriptions import RESERVED, reserved_topic
 from stentor._values import checks
 from stentor._values.errors import AlreadyRegisteredError, NotSettledError
-from stentor._values.options import DEFAULT_OPTIONS, DeliveryMode, SubscriptionOptions
+from stentor._values.options import DEFAULT_OPTIONS, DeliveryMode, options_from
 from stentor._values.patterns import Grammar, validate_topic
 from stentor._values.policies import HANDLER_OPTIONS, HandlerPolicy
+from stentor._values.sharing import shared
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from stentor._bus.extension import ExtensionHooks
+    from stentor._bus.parts import Parts
     from stentor._mechanisms.dead_letters import DeadLetter, DeadLetterBox
     from stentor._mechanisms.handlers import Handler
     from stentor._mechanisms.permissions import Permissions
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from stentor._mechanisms.statistics import SubscriptionStatistics
     from stentor._values.messages import Message
     from stentor._values.modes import Mode
-    from stentor._values.options import FeedKeywords, RegistrationKeywords
+    from stentor._values.options import FeedKeywords, RegistrationKeywords, SubscriptionOptions
     from stentor._values.protocols import MailboxStore
     from stentor._values.results import LeftDelivery, Receipt
 
@@ -61,6 +63,11 @@ class Bus(Sending):
         it is for ('gpt4',)
         gpt4 heard hello
     """
+
+    def __init__(self, parts: Parts) -> None:
+        """Make an open bus of its parts; users call `open_bus`."""
+        super().__init__(parts)
+        parts.dismiss = self._dismiss
 
     # -- agents and subscriptions -------------------------------------------------------------------------------------
 
@@ -129,7 +136,7 @@ class Bus(Sending):
         delivering: dict[str, Any] = {}
         for name, value in options.items():
             (handling if name in HANDLER_OPTIONS else delivering)[name] = value
-        return HandlerPolicy(**handling), SubscriptionOptions(**delivering) if delivering else DEFAULT_OPTIONS
+        return shared(HandlerPolicy, handling), options_from(delivering)
 
     def _wrapped(self, handler: Callable[..., Any], arity: int) -> Callable[..., Any]:
         """Put the middleware around `handler`, the first outermost."""
@@ -202,7 +209,7 @@ class Bus(Sending):
 
     def _admit(self, recipient: Recipient) -> Receiving:
         self._parts.registry.add(recipient)
-        self._members[recipient.name] = receiving = Receiving(recipient, self._parts, self._dismiss)
+        self._members[recipient.name] = receiving = Receiving(recipient, self._parts)
         return receiving
 
     def _dismiss(self, recipient: Recipient) -> None:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from stentor._bus.settings import BusSettings
     from stentor._mechanisms.deliveries import Delivery
     from stentor._mechanisms.health import Problem
+    from stentor._mechanisms.recipients import Recipient
     from stentor._values.protocols import MailboxStore
 
 
@@ -95,6 +96,8 @@ class Parts:
         self.feed_numbers = count(1)
         self.examiners: list[Callable[[], Iterable[Problem]]] = []
         """What extensions find wrong with themselves."""
+        self.dismiss: Callable[[Recipient], None]
+        """Gives the name of a closed agent or feed back; set by the bus."""
         self.calls.on_raise = self._raise
         self.calls.on_quarantine = self.attendance.quarantine
         self.permissions.on_revoke = self._close_forbidden

@@ -9,8 +9,6 @@ import trio
 from stentor._mechanisms.deliveries import members
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from stentor._bus.parts import Parts
     from stentor._mechanisms.deliveries import Delivery
     from stentor._mechanisms.recipients import Recipient
@@ -28,12 +26,11 @@ def mail_of(lead: Delivery) -> Mail:
 class Receiving:
     """The owner's side of a mailbox: `receive_nowait` decides, `receive` waits, `MailIterator` iterates."""
 
-    __slots__ = ("_iterators", "_on_close", "_parts", "closed", "ended", "recipient")
+    __slots__ = ("_iterators", "_parts", "closed", "ended", "recipient")
 
-    def __init__(self, recipient: Recipient, parts: Parts, on_close: Callable[[Recipient], None]) -> None:
-        """Take messages for `recipient` out of its mailbox; `on_close` is called once its owner closes it."""
+    def __init__(self, recipient: Recipient, parts: Parts) -> None:
+        """Take messages for `recipient` out of its mailbox."""
         self._parts = parts
-        self._on_close = on_close
         self.recipient = recipient
         self._iterators = 0
         self.closed = False
@@ -140,7 +137,7 @@ class Receiving:
         ended = self.ended
         self.end(closed=True)
         if not ended:
-            self._on_close(self.recipient)
+            self._parts.dismiss(self.recipient)
 
     def iterate(self) -> MailIterator:
         """Return an iterator; while one is alive, what it has not gone past keeps the bus from being settled."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Final, TypedDict, final
+from typing import TYPE_CHECKING, Any, Final, TypedDict, final
 
 from attrs import field, frozen
 
@@ -11,9 +11,10 @@ from stentor._values import checks
 from stentor._values.filters import MessageFilter, as_filter
 from stentor._values.modes import Batch, Mode, Polling, Realtime
 from stentor._values.policies import HandlerKeywords
+from stentor._values.sharing import shared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from attrs import Attribute
 
@@ -63,6 +64,8 @@ def _overflow(value: object) -> Overflow:
 
 
 def _mode(value: object) -> DeliveryMode | Mode:
+    if type(value) is DeliveryMode:  # first, because to look for the protocol of a mode takes long
+        return value
     if isinstance(value, Mode) and not isinstance(value, (str, DeliveryMode)):
         hash(value)
         return value
@@ -137,6 +140,13 @@ class SubscriptionOptions:
 
 REALTIME: Final = Realtime()
 DEFAULT_OPTIONS: Final = SubscriptionOptions()
+
+
+def options_from(keywords: Mapping[str, Any]) -> SubscriptionOptions:
+    """Return the options that `keywords` say, one and the same object for plain values that are equal."""
+    if not keywords:
+        return DEFAULT_OPTIONS
+    return shared(SubscriptionOptions, keywords)
 
 
 class FeedKeywords(TypedDict, total=False):
