@@ -39,7 +39,10 @@ OUTGOING_BYTES: Final = 2**20
 """How much may wait to be written before further callers wait, too."""
 IN_FLIGHT: Final = 1024
 """How many calls may wait for replies before further callers wait to be sent."""
-SUBSCRIBING: Final = frozenset(f"{how}{what}" for how in ("", "p", "s") for what in ("subscribe", "unsubscribe"))
+SUBSCRIBING: Final = frozenset(
+    f"{how}{what}".encode() for how in ("", "p", "s") for what in ("subscribe", "unsubscribe")
+)
+"""Commands that are answered by pushes, one for each channel, which are called as the command is."""
 NOTHING: Final = object()
 
 
@@ -74,7 +77,7 @@ class Connection:
         self._outgoing = bytearray()
         self._unsent = trio.lowlevel.ParkingLot()  # the writer, while there is nothing to write
         self._pushes = PushBuffer(push_bytes)
-        self._heard_at = trio.current_time()
+        self._read_at = self._heard_at = trio.current_time()
         self._paused_since: float | None = None
         self._paused = 0.0
         self._alarm = trio.CancelScope()
@@ -117,12 +120,12 @@ class Connection:
             ReplyError: The server answered with an error.
             ConnectionLost: There is no connection any more, or it was lost before the reply came.
         """
-        command = args[0].lower() if isinstance(args[0], str) else ""
+        command = args[0].lower() if isinstance(args[0], bytes) else str(args[0]).lower().encode()
         is_subscribing = command in SUBSCRIBING
         if is_subscribing and len(args) == 1:
-            msg = f"args must name channels behind {command}"
+            msg = f"args must name channels behind {command.decode()}"
             raise ValueError(msg)
-        count, confirmed_by = (len(args) - 1, command.encode()) if is_subscribing else (1, None)
+        count, confirmed_by = (len(args) - 1, command) if is_subscribing else (1, None)
         replies = await self._ask(_pack(args), count, timeout, confirmed_by)
         if isinstance(replies[0], ReplyError):
             raise replies[0]
@@ -170,9 +173,11 @@ class Connection:
         while self._why is None and (len(self._calls) >= IN_FLIGHT or len(self._outgoing) >= OUTGOING_BYTES):
             await self._room.park()
         self._raise_if_lost()
-        call = _Call(count, self._clock() + (self._timeout if timeout is None else timeout), confirmed_by)
+        limit = self._timeout if timeout is None else timeout
+        call = _Call(count, self._clock() + limit, confirmed_by)
         self._calls.append(call)
-        self._alarm.deadline = min(self._alarm.deadline, trio.current_time() + call.deadline - self._clock())
+        if trio.current_time() + limit < self._alarm.deadline:
+            self._alarm.deadline = trio.current_time() + limit
         self._send(packed)
         call.task = trio.lowlevel.current_task()
 
@@ -251,6 +256,7 @@ class Connection:
     async def _read(self) -> None:
         try:
             while data := await self._stream.receive_some(READ_BYTES):
+                self._read_at = trio.current_time()
                 self._parser.feed(bytes(data))
                 await self._take_frames()
             self.lose("the server closed it")
@@ -260,9 +266,10 @@ class Connection:
             self.lose(f"what the server sent is no RESP3: {error!r}")
 
     async def _take_frames(self) -> None:
+        """Hand out every frame that is whole by now."""
         gets, push_type = self._parser.gets, hiredis.PushNotification
         while (frame := gets()) is not NOTHING:
-            self._heard_at = trio.current_time()
+            self._heard_at = self._read_at
             if type(frame) is not push_type or self._confirms(frame):
                 self._answer(frame)
             else:

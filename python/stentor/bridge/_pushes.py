@@ -35,7 +35,8 @@ class PushBuffer:
         """Add a push and wake whoever waits for one."""
         self._pushes.append(push)
         self._bytes += _size(push)
-        self._takers.unpark()
+        if self._takers:
+            self._takers.unpark()
 
     async def room(self) -> None:
         """Wait until the bound is not reached, or nobody will take anything any more."""
