@@ -290,7 +290,7 @@ class RedisBridge:
         else:
             transport.attach(self._receive_link, self._send_link, incoming, controls, self._roll)
             self._trimming = Trimming(
-                transport.groups,
+                transport.all,
                 self._send_link,
                 counts,
                 clock,
@@ -320,6 +320,7 @@ class RedisBridge:
             node=self.node,
             group=settings.group,
             shards=settings.shards,
+            reads=bool(self._in),
             start=settings.start,
             window=settings.window,
             block=min(1.0 if settings.group is None else 0.1, grace / 2),
@@ -418,6 +419,21 @@ class RedisBridge:
             subscription.close()
             raise
         return subscription
+
+    async def reachable(self, name: str) -> None:
+        """Wait until an agent of another process can be addressed by that name.
+
+        Args:
+            name: The agent's, which matches one of the patterns of `out` here, and of `in_` there.
+
+        Raises:
+            RuntimeError: The bridge was made with `directory=False`.
+        """
+        if self._directory is None:
+            msg = "agents can be addressed by name only with directory=True"
+            raise RuntimeError(msg)
+        await trio.lowlevel.checkpoint()
+        await self._directory.has(name)
 
     async def flushed(self) -> None:
         """Wait until the server has confirmed everything that this bus has for other processes."""

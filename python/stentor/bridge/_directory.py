@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final, final
 
+import trio
+
 from stentor.bridge._body import Presence
 
 if TYPE_CHECKING:
@@ -78,6 +80,7 @@ class Directory:
         """Names that an agent here and one at another node have; which node."""
         self.doubled = ""
         """The origin of another process that calls itself by the name of this node, if there is one."""
+        self._arrivals = trio.lowlevel.ParkingLot()
         self.on_dispute: Callable[[str, str], object] = _nothing
 
     def __len__(self) -> int:
@@ -91,6 +94,11 @@ class Directory:
     def node_of(self, name: str) -> str | None:
         """Return the node that has an agent of that name, or None."""
         return self._node_of.get(name)
+
+    async def has(self, name: str) -> None:
+        """Wait until there is an agent of that name at another node."""
+        while name not in self._node_of:
+            await self._arrivals.park()
 
     # -- what this node tells -------------------------------------------------------------------------------------
 
@@ -191,6 +199,7 @@ class Directory:
                 self._dispute(name, holders[0])
             else:
                 self._node_of[name] = holders[0]
+                self._arrivals.unpark_all()
         if len(holders) > 1:
             logger.error("agent %r is at several nodes: %s", name, ", ".join(map(repr, holders)))
 

@@ -7,7 +7,7 @@ connection leaves in doubt is sent again under the same numbers.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from math import inf
 from typing import TYPE_CHECKING, Final, final
 
@@ -63,7 +63,7 @@ class Outbox:
         self._capacity = capacity
         self._capacity_bytes = capacity_bytes
         self._overflow = overflow
-        self._waiting: deque[Entry] = deque()
+        self._waiting: OrderedDict[Entry, None] = OrderedDict()
         self._on_the_wire: list[Entry] = []
         self._by_topic: dict[str, Entry] = {}
         """LATEST: what waits, by topic."""
@@ -95,39 +95,38 @@ class Outbox:
 
     def oldest(self) -> float | None:
         """Return when the oldest message was accepted, or None if there is none."""
-        first = self._on_the_wire or self._waiting
-        return first[0].accepted_at if first else None
+        first = next(iter(self._on_the_wire or self._waiting), None)
+        return None if first is None else first.accepted_at
 
     # -- in -------------------------------------------------------------------------------------------------------
 
     def offer(self, entry: Entry) -> bool:
         """Number and take `entry`, or what the policy says; False when it is not taken, and has to wait for room."""
-        if self.is_full and not self._make_room(entry):
+        if self._overflow is Overflow.LATEST and (older := self._by_topic.get(entry.topic)) is not None:
+            del self._waiting[older]
+            self._drop(older)
+        if self.is_full and not self._make_room():
             return False
         if entry.number == 0:
             entry.number = self._number(entry.scope)
         self.accepted += 1
-        if self.is_full and self._overflow is Overflow.DROP_NEWEST:
+        if self.is_full:  # the newest is dropped, or everything is on the wire
             self.dropped += 1
             return True
         if self._overflow is Overflow.LATEST:
             self._by_topic[entry.topic] = entry
-        self._waiting.append(entry)
+        self._waiting[entry] = None
         self._bytes += entry.size
         self.peak = max(self.peak, len(self))
         self.on_entry()
         return True
 
-    def _make_room(self, entry: Entry) -> bool:
-        """Drop what the policy says; return whether `entry` is to be taken, or dropped, now."""
+    def _make_room(self) -> bool:
+        """Drop what the policy says; return whether a new entry is to be taken, or dropped, now."""
         if self._overflow in {Overflow.BLOCK, Overflow.FAIL}:
             return False
-        if self._overflow is Overflow.LATEST and (older := self._by_topic.get(entry.topic)) is not None:
-            self._waiting.remove(older)
-            self._drop(older)
-            return True
         while self._overflow is not Overflow.DROP_NEWEST and self.is_full and self._waiting:
-            self._drop(self._waiting.popleft())
+            self._drop(self._waiting.popitem(last=False)[0])
         return True
 
     def _drop(self, entry: Entry) -> None:
@@ -155,7 +154,7 @@ class Outbox:
             self.repeated += sum(entry.tries > 0 for entry in self._on_the_wire)
         size = 0
         while not self._is_in_doubt and self._waiting and len(self._on_the_wire) < most and size < most_bytes:
-            entry = self._waiting.popleft()
+            entry, _ = self._waiting.popitem(last=False)
             if self._by_topic.get(entry.topic) is entry:
                 del self._by_topic[entry.topic]
             if entry.expires_at <= now:

@@ -66,6 +66,7 @@ class Streams:
         node: str,
         group: str | None,
         shards: int,
+        reads: bool,
         start: str,
         window: int,
         block: float,
@@ -82,6 +83,7 @@ class Streams:
             node: The bridge's own.
             group: The name of a group that is shared with others, who each get a part; None for all of it.
             shards: How many streams there are for topics.
+            reads: Whether to read them.
             start: Where a group begins that is not there yet: `new` or `all`.
             window: How many entries may be read and not acknowledged.
             block: Seconds for which a read waits for entries at most.
@@ -96,9 +98,11 @@ class Streams:
         self._shared = group is not None
         own = f"n:{node}"
         self._inbox = keys.inbox(node)
-        self.groups: Final = {keys.stream(n): f"g:{group}" if group is not None else own for n in range(shards)}
+        shared = {keys.stream(n): own if group is None else f"g:{group}" for n in range(shards)}
+        self.all: Final = shared | {self._inbox: own}
+        """Every stream of the namespace that this node may write to or read, and the group by which it would."""
+        self.groups: Final = self.all if reads else {self._inbox: own}
         """The group that reads each stream."""
-        self.groups[self._inbox] = own
         self._shards = shards
         self._first = NEW_ONLY if start == "new" else EVERYTHING
         self._block = block

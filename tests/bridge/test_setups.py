@@ -1,0 +1,58 @@
+"""Sentinels and a cluster: one bridge talks to one node, and follows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import trio
+
+import stentor
+from stentor.bridge import RedisBridge
+from tests.bridge.joined import OPTIONS, Log, until
+from tests.bridge.servers import SERVICE, cluster, sentinel_setup
+
+pytestmark = [pytest.mark.live, pytest.mark.real_clock]
+both = pytest.mark.parametrize("transport", ["pubsub", "streams"])
+
+
+@both
+async def test_messages_cross_a_cluster_and_survive_a_failover(transport: str) -> None:
+    log = Log()
+    with cluster(replicas=1) as nodes:
+        url = f"redis+cluster://127.0.0.1:{nodes[1].port},127.0.0.1:{nodes[2].port}"
+        options: dict[str, Any] = OPTIONS | {"transport": transport, "namespace": "x3"}
+        async with stentor.open_bus() as here, stentor.open_bus() as there:
+            async with (
+                RedisBridge(there, url, in_=["t.*"], node="b", **options) as into,
+                RedisBridge(here, url, out=["t.*"], node="a", **options) as out_of,
+            ):
+                await into.subscribe(there.register("reader", log), "t.*")
+                for n in range(20):
+                    await here.publish("t.x", n)
+                await until(lambda: log.payloads == list(range(20)))
+                assert out_of.statistics().sent == 20
+
+
+@both
+async def test_a_failover_by_sentinel_loses_nothing_that_replicas_had(transport: str) -> None:
+    log = Log()
+    with sentinel_setup() as (servers, sentinels):
+        hosts = ",".join(f"127.0.0.1:{each.port}" for each in sentinels)
+        url = f"redis+sentinel://{hosts}/{SERVICE}"
+        options: dict[str, Any] = OPTIONS | {"transport": transport, "wait_replicas": 1}
+        async with stentor.open_bus() as here, stentor.open_bus() as there:
+            async with (
+                RedisBridge(there, url, in_=["t"], node="b", **options) as into,
+                RedisBridge(here, url, out=["t"], node="a", **options),
+            ):
+                await into.subscribe(there.register("reader", log), "t")
+                for n in range(200):
+                    await here.publish("t", n)
+                    await trio.sleep(0.005)
+                    if n == 50:
+                        await trio.to_thread.run_sync(servers[0].kill)
+                await until(lambda: len(log.payloads) + into.statistics().missing >= 200)
+                assert log.payloads == sorted(set(map(int, map(str, log.payloads))))
+                if transport == "streams":
+                    assert log.payloads == list(range(200))

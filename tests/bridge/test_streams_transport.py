@@ -1,0 +1,223 @@
+"""What only streams do: acknowledge after the handler, come again, be claimed, be cut back, and start over."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+
+import stentor
+from stentor.bridge import GapKind, RedisBridge
+from tests.bridge.joined import OPTIONS, Log, joined, until
+from tests.bridge.servers import RedisServer, redis_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.live, pytest.mark.real_clock]
+STREAM = "st1:{test}:s:0"
+
+
+def arrived(log: Log, count: int) -> bool:
+    """Whether so many messages have."""
+    return len(log.messages) == count
+
+
+class Dies(Exception):  # noqa: N818 - it says what happens
+    """The end of a process that had no time to say goodbye."""
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[RedisServer]:
+    """One server for all tests of this file."""
+    with redis_server() as running:
+        yield running
+
+
+@pytest.fixture
+def server(shared: RedisServer) -> RedisServer:
+    """A server with nothing in it."""
+    shared.ask("FLUSHALL")
+    return shared
+
+
+def pending(server: RedisServer, node: str = "b") -> int:
+    """How many entries a node has read and not acknowledged."""
+    return int(server.ask("XPENDING", STREAM, f"n:{node}")["pending"])
+
+
+async def test_an_entry_is_acknowledged_when_its_handler_is_done(server: RedisServer) -> None:
+    gate = trio.Event()
+
+    async def handle(_: stentor.Message) -> None:
+        await gate.wait()
+
+    async with joined(server, "b", in_=["t"], transport="streams") as (there, into):
+        async with joined(server, "a", out=["t"], transport="streams") as (here, _):
+            await into.subscribe(there.register("slow", handle), "t")
+            await here.publish("t", 1)
+            await until(lambda: there.statistics().running == 1)
+            await trio.sleep(0.1)
+            assert pending(server) == 1
+            gate.set()
+            await until(lambda: pending(server) == 0)
+
+
+async def test_what_was_not_acknowledged_comes_again_and_is_marked(server: RedisServer) -> None:
+    seen: list[tuple[object, bool]] = []
+    handled: list[object] = []
+
+    async def quick(message: stentor.Message) -> None:
+        handled.append(message.payload)
+        if message.payload == 1:
+            await trio.sleep_forever()
+
+    async def note(message: stentor.Message, delivery: stentor.Delivery) -> None:
+        seen.append((message.payload, delivery.redelivered))
+
+    options: dict[str, Any] = OPTIONS | {"transport": "streams"}
+    async with joined(server, "a", out=["t"], transport="streams") as (here, out_of):
+        with pytest.raises(Dies):
+            async with stentor.open_bus() as there, RedisBridge(there, server.url, in_=["t"], node="b", **options) as b:
+                await b.subscribe(there.register("reader", quick), "t")
+                for n in range(3):
+                    await here.publish("t", n)
+                await until(lambda: handled == [0, 1])
+                await until(lambda: pending(server) == 2)
+                raise Dies
+        await here.publish("t", 3)
+        async with joined(server, "b", in_=["t"], transport="streams") as (there, into):
+            await into.subscribe(there.register("reader", note), "t")
+            await until(lambda: len(seen) == 3)
+            assert seen == [(1, True), (2, True), (3, False)]
+            assert into.statistics().redelivered == 2
+            await until(lambda: pending(server) == 0)
+            assert out_of.statistics().sent == 4
+
+
+async def test_a_node_that_comes_back_knows_what_it_had(server: RedisServer) -> None:
+    log = Log()
+    async with joined(server, "a", out=["t"], transport="streams") as (here, out_of):
+        for part in range(3):
+            async with joined(server, "b", in_=["t"], transport="streams") as (there, into):
+                await into.subscribe(there.register("reader", log), "t")
+                for n in range(10):
+                    await here.publish("t", 10 * part + n)
+                await until(partial(arrived, log, 10 * (part + 1)))
+            copies = server.ask("XRANGE", STREAM, "-", "+", "COUNT", 5)
+            for _, fields in copies:
+                server.ask("XADD", STREAM, "*", "e", fields[b"e"])  # as a connection that is long gone may do
+            await here.publish("t", "meanwhile")
+            await out_of.flushed()
+            async with joined(server, "b", in_=["t"], transport="streams") as (there, into):
+                await into.subscribe(there.register("reader", log), "t")
+                await until(lambda: log.payloads[-1] == "meanwhile")
+                assert into.statistics().repeats == len(copies)
+                assert into.statistics().missing == 0
+            log.messages.pop()
+    assert log.payloads == list(range(30))
+
+
+async def test_several_share_a_group_and_take_over_from_who_is_gone(server: RedisServer) -> None:
+    logs = [Log(), Log()]
+    seen: list[tuple[object, bool]] = []
+
+    async def stuck(_: stentor.Message) -> None:
+        await trio.sleep_forever()
+
+    async def note(message: stentor.Message, delivery: stentor.Delivery) -> None:
+        seen.append((message.payload, delivery.redelivered))
+
+    options: dict[str, Any] = {"in_": ["t"], "transport": "streams", "group": "workers", "claim_after": 0.4}
+    async with joined(server, "a", out=["t"], transport="streams") as (here, _):
+        async with joined(server, "b", **options) as (b, one), joined(server, "c", **options) as (c, two):
+            await one.subscribe(b.register("reader", logs[0]), "t")
+            await two.subscribe(c.register("reader", logs[1]), "t")
+            for n in range(100):
+                await here.publish("t", n)
+                await trio.sleep(0.001)
+            await until(lambda: sum(len(log.payloads) for log in logs) == 100)
+            assert sorted(int(str(p)) for log in logs for p in log.payloads) == list(range(100))
+            assert one.statistics().missing == two.statistics().missing == 0
+        with pytest.raises(Dies):
+            async with stentor.open_bus() as b:
+                async with RedisBridge(b, server.url, node="b", **(OPTIONS | options)) as one:
+                    await one.subscribe(b.register("reader", stuck), "t")
+                    await here.publish("t", "left")
+                    await until(lambda: b.statistics().running == 1)
+                    raise Dies
+        async with joined(server, "c", **options) as (c, two):
+            await two.subscribe(c.register("reader", note), "t")
+            await until(lambda: seen == [("left", True)])
+            assert two.statistics().claimed == 1
+
+
+async def test_an_entry_that_cannot_be_read_is_kept_for_people(server: RedisServer) -> None:
+    log = Log()
+    async with joined(server, "b", in_=["t"], transport="streams") as (there, into):
+        async with joined(server, "a", out=["t"], transport="streams") as (here, _):
+            await into.subscribe(there.register("reader", log), "t")
+            server.ask("XADD", STREAM, "*", "e", "garbage")
+            await here.publish("t", "good")
+            await until(lambda: log.payloads == ["good"])
+            await until(lambda: pending(server) == 0)
+            ((_, fields),) = server.ask("XRANGE", "st1:{test}:dead", "-", "+")
+            assert fields[b"e"] == b"garbage"
+
+
+async def test_streams_are_cut_back_to_what_somebody_needs(server: RedisServer) -> None:
+    log = Log()
+    gate = trio.Event()
+
+    async def slow(message: stentor.Message) -> None:
+        if message.payload == 150:
+            await gate.wait()
+        await log(message)
+
+    async with joined(server, "b", in_=["t"], transport="streams") as (there, into):
+        async with joined(server, "a", out=["t"], transport="streams", max_length=1000) as (here, out_of):
+            await into.subscribe(there.register("reader", slow), "t", capacity=10)
+            for n in range(300):
+                await here.publish("t", n)
+            await until(lambda: len(log.messages) == 150)
+            await trio.sleep(0.2)
+            connection = await out_of._send_link.connected()
+            await out_of._trimming.look(connection)
+            assert 0 < out_of.statistics().trimmed <= 150
+            gate.set()
+            await until(lambda: len(log.messages) == 300)
+            assert log.payloads == list(range(300))
+            assert out_of.statistics().gaps.get(GapKind.TRIMMED.value, 0) == 0
+
+
+async def test_what_is_removed_unread_is_told_to_both_sides(server: RedisServer) -> None:
+    log = Log()
+    async with joined(server, "b", in_=["t"], transport="streams") as (there, into):
+        await into.synced()
+    async with joined(server, "a", out=["t"], transport="streams", max_length=100) as (here, out_of):
+        for n in range(1000):
+            await here.publish("t", n)
+        await out_of.flushed()
+        await out_of._trimming.look(await out_of._send_link.connected())
+        assert out_of.statistics().gaps == {"trimmed": 1}
+        async with joined(server, "b", in_=["t"], transport="streams") as (there, into):
+            server.ask("HSET", "st1:{test}:seen:n:b", f"{out_of._origin.hex()}:{STREAM}", 0)
+            await into.subscribe(there.register("reader", log), "t")
+            await until(lambda: len(log.payloads) + into.statistics().missing == 1000)
+            assert into.statistics().missing > 0
+
+
+async def test_a_server_that_lost_its_data_is_started_over_with(server: RedisServer) -> None:
+    log = Log()
+    async with joined(server, "b", in_=["t"], transport="streams") as (there, into):
+        async with joined(server, "a", out=["t"], transport="streams") as (here, _):
+            await into.subscribe(there.register("reader", log), "t")
+            await here.publish("t", 1)
+            await until(lambda: log.payloads == [1])
+            server.ask("FLUSHALL")
+            await here.publish("t", 2)
+            await until(lambda: log.payloads == [1, 2])
+            assert into.statistics().gaps["reset"] == 1
+            assert into.statistics().missing == 0
