@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -118,23 +119,87 @@ async def _after(passes: int, action: Callable[[], object]) -> None:
     action()
 
 
-async def test_what_the_worker_thread_raises_reaches_all_who_wait() -> None:
+@trio.lowlevel.enable_ki_protection
+async def _press_ctrl_c(passes: int) -> None:
+    """Protected, so that it is not this task that is interrupted but the main task, as soon as it waits."""
+    await _after(passes, partial(signal.raise_signal, signal.SIGINT))
+
+
+@pytest.mark.parametrize("leads", [True, False])
+@pytest.mark.parametrize("passes", range(5))
+def test_ctrl_c_ends_the_call_of_the_main_task_and_nobody_elses(passes: int, *, leads: bool) -> None:
+    """At each of its steps: nobody is left waiting, everything else is done once, and calls after it are."""
+    for _ in range(10):
+        worker, done = trio.run(_interrupt_a_call, passes, leads)
+        ran = [name for batch in worker.batches for name in batch]
+        assert sorted(ran) == sorted(done)
+        assert set(done) - {"a"} == {"b", "c", "later"}
+
+
+async def _interrupt_a_call(passes: int, leads: bool) -> tuple[Worker, list[str]]:
+    worker = Worker()
+    commits = Commits(worker.work)
+    done: list[str] = []
+
+    async def call(name: str) -> None:
+        await commits.call(operation(name))
+        done.append(name)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_press_ctrl_c, passes)
+        for name in ("b", "c"):
+            nursery.start_soon(_call_after_a_pass if leads else call, *([call, name] if leads else [name]))
+        if not leads:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+        interrupted = False
+        try:
+            await call("a")
+            await trio.sleep_forever()
+        except KeyboardInterrupt:
+            interrupted = True
+    assert interrupted
+    with trio.fail_after(10):
+        await call("later")
+    return worker, done
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, SystemExit])
+async def test_whatever_ends_the_work_reaches_all_who_wait(kind: type[BaseException]) -> None:
     def fail(_: Sequence[Operation]) -> list[Outcome]:
         msg = "the thread broke"
-        raise RuntimeError(msg)
+        raise kind(msg)
 
     commits = Commits(fail)
     caught: list[str] = []
 
     async def call(number: int) -> None:
-        with pytest.raises(RuntimeError) as error:
+        with pytest.raises(kind) as error:
             await commits.call(operation(number))
         caught.append(str(error.value))
 
-    async with trio.open_nursery() as nursery:
-        for number in range(3):
-            nursery.start_soon(call, number)
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            for number in range(3):
+                nursery.start_soon(call, number)
     assert caught == ["the thread broke"] * 3
+
+
+async def test_where_no_thread_can_be_started_the_store_has_failed_and_goes_on_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        msg = "can't start new thread"
+        raise RuntimeError(msg)
+
+    worker = Worker()
+    commits = Commits(worker.work)
+    with monkeypatch.context() as patch:
+        patch.setattr("trio.to_thread.run_sync", refuse)
+        with pytest.raises(StoreError) as error:
+            await commits.call(operation("a"))
+    assert str(error.value) == "nothing was done: there is no thread to do it in: can't start new thread"
+    assert await commits.call(operation("b")) == "b"
+    assert worker.batches == [["b"]]
 
 
 def database(path: Path, *, capacity: int = 100) -> Database:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, final
 import trio
 from attrs import frozen
 
+from stentor import StoreError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -52,7 +54,8 @@ class Commits:
     The leader lets every other task run, so that those that were woken together with it and are about to call again can
     join: two scheduling passes, as trio shuffles the tasks of one. Then it takes what is queued to the worker thread,
     hands out the outcomes, and makes the first that waits by then the next leader. A call that is cancelled in the
-    queue leaves it, and nothing was done; one in the thread goes on to its end.
+    queue leaves it, and nothing was done; one in the thread goes on to its end. Ctrl-C, which trio raises in its main
+    task in spite of a shield, ends the call of that task at most: what it was to lead stays, for the next leader.
     """
 
     def __init__(self, work: Callable[[Sequence[Operation]], Sequence[Outcome]]) -> None:
@@ -82,6 +85,10 @@ class Commits:
             raise error
         return value
 
+    async def alone(self, work: Callable[[], None]) -> None:
+        """Run something else that blocks in a worker thread, while no batch is in one."""
+        await trio.to_thread.run_sync(work, limiter=self._limiter)
+
     def statistics(self) -> StoreStatistics:
         """Return the counts."""
         return StoreStatistics(
@@ -103,7 +110,7 @@ class Commits:
             await trio.lowlevel.checkpoint()
             with trio.CancelScope(shield=True):
                 await self._commit([self._queue.popleft() for _ in range(min(MOST, len(self._queue)))])
-        except trio.Cancelled:
+        except BaseException:
             self._queue.remove(call)
             raise
         finally:
@@ -112,15 +119,27 @@ class Commits:
                 trio.lowlevel.reschedule(task)
 
     async def _commit(self, batch: Sequence[_Call]) -> None:
+        outcomes: Sequence[Outcome]
         operations = [call.operation for call in batch]
+        try:
+            outcomes = await trio.to_thread.run_sync(self._attempt, operations, limiter=self._limiter)
+        except Exception as error:  # noqa: BLE001 - told to everybody who waits for it
+            reason = StoreError(f"nothing was done: there is no thread to do it in: {error}")
+            outcomes = [(None, reason)] * len(batch)
+        except BaseException:
+            self._queue.extendleft(reversed(batch))  # nothing has begun
+            raise
         self._transactions += 1
         self._calls += len(batch)
         self._peak = max(self._peak, len(batch))
-        try:
-            outcomes = await trio.to_thread.run_sync(self._work, operations, limiter=self._limiter)
-        except Exception as error:  # noqa: BLE001 - told to everybody who waits for it
-            outcomes = [(None, error)] * len(batch)
         for call, outcome in zip(batch, outcomes, strict=True):
             call.outcome = outcome
             if call.task is not None:
                 trio.lowlevel.reschedule(call.task)
+
+    def _attempt(self, operations: Sequence[Operation]) -> Sequence[Outcome]:
+        """Work, in the thread. Whatever ends that is an outcome: what the thread itself raises has begun nothing."""
+        try:
+            return self._work(operations)
+        except BaseException as error:  # noqa: BLE001 - raised in each task that waits
+            return [(None, error)] * len(operations)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Operation: TypeAlias = "Callable[[Mailboxes], Any]"
 """What a call wants done, inside a transaction."""
 
-Outcome: TypeAlias = "tuple[Any, Exception | None]"
+Outcome: TypeAlias = "tuple[Any, BaseException | None]"
 """What an operation returned, or what it raised."""
 
 
@@ -86,7 +86,7 @@ class Database:
             connection.execute("BEGIN")
             if self._mailboxes is None:
                 self._mailboxes = Mailboxes(connection, self._limits)
-            outcomes = [self._mailboxes.run(operation) for operation in operations]
+            outcomes: list[Outcome] = [self._mailboxes.run(operation) for operation in operations]
             self._mailboxes.write()
             connection.execute("COMMIT")
         except BaseException:
