@@ -75,6 +75,12 @@ STATES = "ReadState.UNREAD, ReadState.HANDED_OUT, ReadState.ACKNOWLEDGED, ReadSt
         (lambda: SQLiteStore("x", sync=ANY), ValueError, f"sync must be one of 'full', 'normal', not {ANY!r}"),
         (lambda: SQLiteStore("x", codec=ANY), ValueError, f"codec must be one of 'json', 'msgpack', not {ANY!r}"),
         (lambda: SQLiteStore(ANY), TypeError, "path must be of type str or PathLike, not object"),
+        (lambda: SQLiteStore("a\0b"), ValueError, r"path must be a path without NUL characters, not 'a\x00b'"),
+        (
+            lambda: SQLiteStore(":memory:"),
+            ValueError,
+            "path must be a file, not ':memory:'; in memory there is stentor.MemoryStore",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_value_is_said(make: Callable[[], object], kind: type[Exception], text: str) -> None:
@@ -91,6 +97,7 @@ CALLS: list[tuple[Callable[[MailboxStore], Awaitable[object]], type[Exception], 
     (lambda s: s.acknowledge(ANY, []), TypeError, "agent must be of type str, not object"),
     (lambda s: s.acknowledge("a", ["1"]), TypeError, "ids must be an int, not str"),  # type: ignore[list-item]
     (lambda s: s.release(ANY), TypeError, "agent must be of type str, not object"),
+    (lambda s: s.release("a", [-1]), ValueError, "ids must be >= 0, not -1"),
     (lambda s: s.fail(ANY, 1, failure="x"), TypeError, "agent must be of type str, not object"),
     (lambda s: s.fail("a", ANY, failure="x"), TypeError, "id must be an int, not object"),
     (lambda s: s.fail("a", 1, failure=ANY), TypeError, "failure must be of type str, not object"),

@@ -124,11 +124,12 @@ class MemoryStore:
         numbers = [checks.whole("ids", number, least=0) for number in ids]
         return self._mailboxes.acknowledge(agent, numbers, await self._turn())
 
-    async def release(self, agent: str) -> int:
-        """Make unread again what was handed out and not acknowledged, and return how many those are."""
+    async def release(self, agent: str, ids: Iterable[int] | None = None) -> int:
+        """Make unread again what was handed out and not acknowledged, all or these; return how many those are."""
         checks.instance("agent", agent, str)
+        numbers = None if ids is None else [checks.whole("ids", number, least=0) for number in ids]
         await self._turn()
-        return self._mailboxes.release(agent)
+        return self._mailboxes.release(agent, numbers)
 
     async def fail(
         self,

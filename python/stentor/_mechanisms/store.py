@@ -86,15 +86,15 @@ class StoredMailboxes:
         self._tidy(agent, now)
         return changed
 
-    def release(self, agent: str) -> int:
-        """Make unread again what was handed out."""
+    def release(self, agent: str, ids: Iterable[int] | None) -> int:
+        """Make unread again what was handed out: all of it, or these."""
         box = self._boxes.get(agent)
-        return 0 if box is None else box.release()
+        return 0 if box is None else box.release(ids)
 
     def release_all(self) -> None:
         """Make unread again what was handed out to anybody."""
         for box in self._boxes.values():
-            box.release()
+            box.release(None)
 
     def fail(self, agent: str, number: int, *, failure: str, attempts: int, kind: EntryKind, now: float) -> bool:
         """Mark a message as failed for good; return whether it was there."""

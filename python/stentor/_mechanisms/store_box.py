@@ -174,10 +174,12 @@ class Box:
         row.acknowledged_at = now
         return True
 
-    def release(self) -> int:
-        """Make unread again what was handed out; O(n log n) in what is unread then, near O(n) as both are sorted."""
-        rows = self.handed_out
-        self.handed_out = {}
+    def release(self, ids: Iterable[int] | None) -> int:
+        """Make unread again what was handed out, all of it or these; near O(n) in what is unread then."""
+        out = self.handed_out
+        rows = dict(out) if ids is None else {number: out[number] for number in ids if number in out}
+        for number in rows:
+            del out[number]
         for kind in {row.kind for row in rows.values()}:
             back = {number: row for number, row in rows.items() if row.kind is kind}
             queue = self.unread[kind]

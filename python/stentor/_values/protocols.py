@@ -86,8 +86,13 @@ class MailboxStore(Protocol):
         """
         ...
 
-    async def release(self, agent: str) -> int:
-        """Make unread again what was handed out and not acknowledged, and return how many those are."""
+    async def release(self, agent: str, ids: Iterable[int] | None = None) -> int:
+        """Make unread again what was handed out and not acknowledged, and return how many those are.
+
+        Args:
+            agent: Whose mailbox.
+            ids: Which numbers; those that are not handed out are ignored. None for all.
+        """
         ...
 
     async def fail(

@@ -44,11 +44,18 @@ def text(name: str, value: object) -> str:
 
 
 def path(name: str, value: object) -> Path:
-    """Return the path that `value` is or spells, or raise TypeError."""
+    """Return the path that `value` is or spells, or raise TypeError or ValueError."""
     if not isinstance(value, (str, os.PathLike)):
         msg = f"{name} must be of type str or PathLike, not {type(value).__name__}"
         raise TypeError(msg)
-    return Path(cast("str | os.PathLike[str]", value))
+    told = Path(cast("str | os.PathLike[str]", value))
+    if "\0" in str(told):
+        msg = f"{name} must be a path without NUL characters, not {str(told)!r}"
+        raise ValueError(msg)
+    if str(told) == ":memory:":
+        msg = f"{name} must be a file, not ':memory:'; in memory there is stentor.MemoryStore"
+        raise ValueError(msg)
+    return told
 
 
 def query(value: object) -> MailboxQuery:

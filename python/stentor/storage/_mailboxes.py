@@ -55,7 +55,7 @@ class Mailboxes:
         row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entries'").fetchone()
         self._last = 0 if row is None else int(row[0])
 
-    def run(self, operation: Callable[[Mailboxes], Any]) -> tuple[Any, Exception | None]:
+    def run(self, operation: Callable[[Mailboxes], Any]) -> tuple[Any, StoreFullError | None]:
         """Run an operation and return its outcome; a refusal is one, any other failure is raised."""
         try:
             return operation(self), None
@@ -157,16 +157,15 @@ class Mailboxes:
         self._tidy(agent, now)
         return len(found)
 
-    def release(self, agent: str) -> int:
-        """Make unread again what was handed out; O(what was)."""
+    def release(self, agent: str, ids: Sequence[int] | None = None) -> int:
+        """Make unread again what was handed out, all of it or these; O(what was)."""
         self._insert()
+        which, values = ("true", []) if ids is None else within("id", list(ids))
+        which = f"agent = ? AND place = {HANDED_OUT} AND {which}"
         found = self._connection.execute(
-            f"SELECT kind, count(*), sum(size) FROM entries WHERE agent = ? AND place = {HANDED_OUT} GROUP BY kind",
-            (agent,),
+            f"SELECT kind, count(*), sum(size) FROM entries WHERE {which} GROUP BY kind", (agent, *values)
         ).fetchall()
-        self._connection.execute(
-            f"UPDATE entries SET place = kind, state = {_UNREAD} WHERE agent = ? AND place = {HANDED_OUT}", (agent,)
-        )
+        self._connection.execute(f"UPDATE entries SET place = kind, state = {_UNREAD} WHERE {which}", (agent, *values))
         for kind, entries, size in found:
             self._sums.move(agent, (kind, _HANDED_OUT), (kind, _UNREAD), entries, size)
         self._next_expiry = -inf

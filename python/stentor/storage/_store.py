@@ -101,6 +101,7 @@ class SQLiteStore:
         self._commits = Commits(self._database.run)
         self._turn = trio.Lock()
         self._depth = 0
+        self._open = False
 
     @property
     def path(self) -> Path:
@@ -112,7 +113,7 @@ class SQLiteStore:
         return self._commits.statistics()
 
     def __repr__(self) -> str:
-        return f"<SQLiteStore {str(self._path)!r}, {'open' if self._depth else 'closed'}>"
+        return f"<SQLiteStore {str(self._path)!r}, {'open' if self._open else 'closed'}>"
 
     # -- opening and closing ------------------------------------------------------------------------------------------
 
@@ -129,7 +130,8 @@ class SQLiteStore:
         self._depth += 1
         try:
             async with self._turn:
-                await trio.to_thread.run_sync(self._database.open)
+                await self._commits.alone(self._database.open)
+                self._open = True
         except BaseException:
             await self._leave()
             raise
@@ -144,22 +146,29 @@ class SQLiteStore:
     async def _leave(self) -> None:
         self._depth = max(0, self._depth - 1)
         if self._depth == 0:
-            await self.aclose()
+            await self._close(whoever_enters=False)
 
     async def aclose(self) -> None:
         """Close the file now, whoever is inside; calls that have begun finish first. Closing again does nothing."""
         self._depth = 0
+        self._open = False
+        await self._close(whoever_enters=True)
+
+    async def _close(self, *, whoever_enters: bool) -> None:
         with trio.CancelScope(shield=True):
             async with self._turn:
-                if not self._database.is_open:
+                if not self._database.is_open or (self._depth and not whoever_enters):
                     return
-                with suppress(StoreError):
-                    await self._commits.call(_nothing)  # what comes before it is done when it is
-                await trio.to_thread.run_sync(self._database.close)
+                self._open = False
+                try:
+                    with suppress(StoreError):
+                        await self._commits.call(_nothing)  # what comes before it is done when it is
+                finally:
+                    await self._commits.alone(self._database.close)
 
     def _call(self, method: Callable[..., Any], *args: Any, **options: Any) -> Awaitable[Any]:
         """Have a method of `Mailboxes` called in a transaction."""
-        if self._depth == 0:
+        if not self._open:
             msg = "the store is closed"
             raise trio.ClosedResourceError(msg)
         return self._commits.call(lambda mailboxes: method(mailboxes, *args, **options))
@@ -223,9 +232,11 @@ class SQLiteStore:
         changed: int = await self._call(Mailboxes.acknowledge, agent, numbers, self._now().wall)
         return changed
 
-    async def release(self, agent: str) -> int:
-        """Make unread again what was handed out and not acknowledged, and return how many those are."""
-        released: int = await self._call(Mailboxes.release, checks.text("agent", agent))
+    async def release(self, agent: str, ids: Iterable[int] | None = None) -> int:
+        """Make unread again what was handed out and not acknowledged, all or these; return how many those are."""
+        checks.text("agent", agent)
+        numbers = None if ids is None else [checks.whole("ids", number, least=0) for number in ids]
+        released: int = await self._call(Mailboxes.release, agent, numbers)
         return released
 
     async def fail(

@@ -155,6 +155,7 @@ class LifeTests(StoreMaker):
             lambda: store.read("a", limit=0),
             lambda: store.acknowledge("a", [wrong]),
             lambda: store.release(wrong),
+            lambda: store.release("a", [wrong]),
             lambda: store.fail("a", number, failure="x", kind="mail"),
             lambda: store.fail("a", number, failure="x", attempts=-1),
             lambda: store.page(wrong),
@@ -226,8 +227,8 @@ class LifeTests(StoreMaker):
         self, store: MailboxStore, model: StoreModel, random: Random, now: float
     ) -> tuple[object, object]:
         del now
-        agent = random.choice("ab")
-        return await store.release(agent), model.release(agent)
+        agent, ids = random.choice("ab"), random.choice([None, _some_ids(model, random)])
+        return await store.release(agent, ids), model.release(agent, ids)
 
     async def _fail(self, store: MailboxStore, model: StoreModel, random: Random, now: float) -> tuple[object, object]:
         agent, kind = random.choice("ab"), random.choice([EntryKind.FAILED, EntryKind.DEAD_LETTER])

@@ -132,6 +132,23 @@ class MailTests(StoreMaker):
         same("other mailbox", await store.read("b"), ())
 
     @case()
+    async def test_some_of_what_was_handed_out_can_be_released(self, store: MailboxStore) -> None:
+        """The rest stays handed out; numbers that are not handed out are ignored."""
+        numbers = await store.append([mail("a", n) for n in range(6)])
+        (other,) = await store.append([mail("b", "b")])
+        await store.read("a", limit=4)
+        await store.read("b")
+        await store.acknowledge("a", [numbers[0]])
+        chosen = [numbers[0], numbers[3], numbers[1], numbers[5], other, other + 100]
+        same("released", await store.release("a", chosen), 2)
+        same("none", await store.release("a", []), 0)
+        found = await store.read("a")
+        same("order", payloads(found), [1, 3, 4, 5])
+        same("redelivered", [stored.redelivered for stored in found], [True, True, False, False])
+        same("the rest", await store.release("a", [numbers[2]]), 1)
+        same("other mailbox", await store.release("b"), 1)
+
+    @case()
     async def test_failed_ones_are_for_those_who_ask(self, store: MailboxStore) -> None:
         """They keep their place among the others."""
         failed = mail("a", 1, kind="failed", failure="ValueError: \ud800", attempts=3)

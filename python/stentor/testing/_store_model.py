@@ -92,9 +92,10 @@ class StoreModel:
         self.bring_up_to_date(now)
         return len(found)
 
-    def release(self, agent: str) -> int:
+    def release(self, agent: str, ids: Iterable[int] | None = None) -> int:
         """Make unread again what was handed out."""
-        found = [e for e in self.entries if e.agent == agent and e.state is ReadState.HANDED_OUT]
+        out = [e for e in self.entries if e.agent == agent and e.state is ReadState.HANDED_OUT]
+        found = out if ids is None else [e for e in out if e.id in ids]
         for entry in found:
             entry.state = ReadState.UNREAD
         return len(found)
