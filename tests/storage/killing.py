@@ -1,7 +1,8 @@
-"""A process that writes and reads a store until it is killed, and tells over a pipe what it was promised."""
+"""What processes of the tests do with a store, mostly until they are killed, and what they tell of it over a pipe."""
 
 from __future__ import annotations
 
+import os
 from itertools import count
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
@@ -90,3 +91,23 @@ async def _publish(bus: stentor.Bus, pipe: Connection, publisher: str) -> None:
         agent = AGENTS[number % len(AGENTS)]
         await bus.publish(f"news.{agent}", [publisher, number])
         pipe.send(("accepted", agent, [publisher, number], None))
+
+
+NOBODY = 65534
+
+
+def open_as_nobody(pipe: Connection, path: str) -> None:
+    """Try to open a store as a user without rights, who only root can become, and tell why that fails."""
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+    trio.run(_open, pipe, path)
+
+
+async def _open(pipe: Connection, path: str) -> None:
+    try:
+        async with SQLiteStore(path):
+            pipe.send("opened")
+    except stentor.StoreError as error:
+        pipe.send((type(error).__name__, str(error)))

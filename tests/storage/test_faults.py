@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,11 +22,12 @@ from stentor.storage import (
     StoreReadOnlyError,
     StoreVersionError,
 )
+from tests.storage.dying import said_to_the_end
 from tests.storage.inspection import look
+from tests.storage.killing import open_as_nobody
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.real_clock
 
@@ -200,24 +202,32 @@ async def test_what_cannot_be_decoded_is_named_and_is_not_handed_out(tmp_path: P
         assert [stored.id for stored in await store.read("a")] == [1]
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    [
+        ("priority", 99, "KeyError(99)"),
+        ("addressing", "'nowhere'", "KeyError('nowhere')"),
+        ("headers", "'{'", "JSONDecodeError("),
+        ("timestamp", "'now'", "TypeError("),
+    ],
+)
+async def test_a_damaged_column_is_told_as_damage(tmp_path: Path, column: str, value: object, reason: str) -> None:
+    """SQLite has no checksums: a flipped bit in a row goes unnoticed until something cannot be made of it."""
+    path = tmp_path / "mail.db"
+    async with SQLiteStore(path) as store:
+        await store.append(mail(1, 2))
+    with contextlib.closing(sqlite3.connect(path)) as other, other:
+        other.execute(f"UPDATE entries SET {column} = {value} WHERE id = 2")  # noqa: S608 - from the list above
+    async with SQLiteStore(path) as store:
+        for call in (lambda: store.read("a"), lambda: store.page(MailboxQuery())):
+            with pytest.raises(StoreCorruptError) as caught:
+                await call()
+            assert str(caught.value).startswith(f"stored message 2 is damaged: {reason}")
+        await store.purge(MailboxQuery(ids=[2]))
+        assert [stored.id for stored in await store.read("a")] == [1]
+
+
 # -- disks -------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 2 MB of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if os.geteuid() != 0 or subprocess.run(_mount(folder), check=False, capture_output=True).returncode != 0:
-        pytest.skip("mounting a small disk needs root and a system that lets it")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
-def _mount(folder: Path, options: str = "size=2m") -> list[str]:
-    return ["mount", "-t", "tmpfs", "-o", options, "stentor-test", str(folder)]
 
 
 async def test_a_full_disk_refuses_and_loses_nothing(small_disk: Path) -> None:
@@ -264,14 +274,41 @@ async def test_a_disk_that_cannot_be_written_to_says_so(small_disk: Path) -> Non
     assert type(missing) is StoreReadOnlyError
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to any file")
-async def test_a_file_that_may_not_be_written_to_says_so(tmp_path: Path) -> None:
-    path = tmp_path / "mail.db"
+@pytest.fixture
+def shared_folder() -> Iterator[Path]:
+    """A folder that every user can reach, unlike pytest's own."""
+    with TemporaryDirectory() as name:
+        yield Path(name)
+
+
+@pytest.mark.parametrize(
+    ("of_folder", "of_file", "reason"),
+    [
+        (0o777, 0o444, "the file is not writable"),
+        (0o777, 0o000, "the file is not writable"),
+        (0o555, 0o666, "its folder is not writable"),
+        (0o000, 0o666, "its folder is not writable"),
+    ],
+)
+def test_a_file_that_may_not_be_written_to_says_so(
+    shared_folder: Path, of_folder: int, of_file: int, reason: str
+) -> None:
+    """Root may write to any file, so another process tries it, as somebody else."""
+    path = shared_folder / "mail.db"
+    trio.run(_append_and_count, path)
+    path.chmod(of_file)
+    shared_folder.chmod(of_folder)
+    said = said_to_the_end(open_as_nobody, str(path))
+    path.chmod(0o600)
+    shared_folder.chmod(0o700)
+    assert said == [(StoreReadOnlyError.__name__, f"{str(path)!r} cannot be written to: {reason}")]
+    assert trio.run(_append_and_count, path) == 2
+
+
+async def _append_and_count(path: Path) -> int:
     async with SQLiteStore(path) as store:
         await store.append(mail(1))
-    path.chmod(0o444)
-    error = await opening_fails(path)
-    assert type(error) is StoreReadOnlyError
+        return await store.count(MailboxQuery())
 
 
 async def test_a_quota_refuses_before_the_disk_does_and_lets_the_rest_go_on(tmp_path: Path) -> None:

@@ -96,6 +96,10 @@ def test_what_was_accepted_survives_being_killed(tmp_path: Path, sync: str) -> N
 @pytest.mark.long
 @pytest.mark.parametrize("sync", ["full", "normal"])
 def test_what_was_accepted_survives_500_kills(tmp_path: Path, sync: str) -> None:
+    accepted = acknowledged = 0
     for series in range(25):
         told = kill(tmp_path / f"mail-{series}.db", 20, sync)
-        print(f"{sync}: {len(told.accepted)} accepted, {len(told.acknowledged)} acknowledged")  # noqa: T201 - a record
+        accepted += len(told.accepted)
+        acknowledged += len(told.acknowledged)
+        kills = 20 * (series + 1)
+        print(f"{sync}: {kills} kills, {accepted} accepted, {acknowledged} acknowledged, nothing wrong")  # noqa: T201 - a record

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from math import inf
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, NamedTuple, final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
 from stentor import (
     AddressingMode,
@@ -18,6 +18,7 @@ from stentor import (
     UnstorableError,
 )
 from stentor.storage._codec import decode, storable_text
+from stentor.storage._errors import StoreCorruptError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,13 +146,21 @@ def decode_row(row: Row, moment: Moment, *, handed_out: bool = False) -> StoredM
 
     Raises:
         StoreError: Its payload cannot be decoded.
+        StoreCorruptError: Another column holds what was never written there.
     """
-    offset = moment.offset
     try:
         payload = decode(row.form, row.payload)
     except ValueError as error:
         msg = f"stored message {row.id}: {error}"
         raise StoreError(msg) from error
+    try:
+        return _stored(row, payload, moment.offset, handed_out=handed_out)
+    except (LookupError, TypeError, ValueError) as error:
+        msg = f"stored message {row.id} is damaged: {error!r}"
+        raise StoreCorruptError(msg) from error
+
+
+def _stored(row: Row, payload: Any, offset: float, *, handed_out: bool) -> StoredMessage:
     message = Message(
         row.topic,
         payload,
