@@ -107,8 +107,9 @@ class _Member:
             scope.shield = True  # what is taken is handed over
             polled = self._parts.attendance.poll(self._recipient, max_messages)
             messages = [delivery.message for delivery in polled]
-            if len(messages) < max_messages and self._recipient.name in self._parts.backlog.names:
-                messages += await self._parts.backlog.poll(self._recipient, max_messages - len(messages))
+            messages += await self._parts.backlog.poll(
+                self._recipient, max_messages - len(messages), alone=not messages
+            )
         return messages
 
     def acknowledge(self, messages: Message | Iterable[Message]) -> int:

@@ -215,6 +215,7 @@ class Bus(Sending):
     def _dismiss(self, recipient: Recipient) -> None:
         """Give the name of a closed agent or feed back."""
         self._parts.attendance.close(recipient)
+        self._parts.backlog.release_soon(recipient)
         self._parts.registry.remove(recipient)
         del self._members[recipient.name]
 

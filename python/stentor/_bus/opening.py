@@ -60,11 +60,14 @@ async def open_bus(**settings: Unpack[BusKeywords]) -> AsyncIterator[Bus]:
     try:
         async with AsyncExitStack() as stack:
             store = await stack.enter_async_context(MemoryStore() if chosen.store is None else chosen.store)
+            closing = await stack.enter_async_context(AsyncExitStack())
             nursery = await stack.enter_async_context(trio.open_nursery())
             try:
                 parts = Parts(nursery, store, chosen)
                 await parts.backlog.open()
                 bus = Bus(parts)
+                closing.push_async_callback(parts.backlog.close)
+                closing.callback(bus._close)  # before the store is: that may take its time
                 yield bus
                 await bus._drain(chosen.drain_timeout)
             except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 - raised again below, bare
@@ -74,7 +77,6 @@ async def open_bus(**settings: Unpack[BusKeywords]) -> AsyncIterator[Bus]:
         raise _bare(group) from failure
     finally:
         if bus is not None:
-            bus._close()
             _report(bus)
     if failure is not None:
         raise failure

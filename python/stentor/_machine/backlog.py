@@ -2,30 +2,30 @@
 
 A stored message stays in the store until its handler has finished and that is acknowledged, so a crash in between
 brings it back, with `delivery.redelivered` set. Whatever has finished while one acknowledgement was under way shares
-the next.
+the next. A store that fails is asked again, less and less often; meanwhile it keeps nobody from being settled.
 """
 
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, final
 
 import trio
 from attrs import evolve
 
+from stentor._machine.backlog_page import Page
 from stentor._mechanisms.deliveries import Delivery
 from stentor._mechanisms.mailbox import Quota
 from stentor._mechanisms.routes import Target
-from stentor._values.errors import AbandonedError, ExpiredError
 from stentor._values.modes import Polling
 from stentor._values.options import Overflow
 from stentor._values.store_errors import StoreError
-from stentor._values.stored import EntryKind, MailboxEntry
+from stentor._values.stored import MailboxEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from typing import TypeVar
 
     from stentor._machine.attendance import Attendance
     from stentor._machine.dispatcher import Dispatcher
@@ -33,15 +33,32 @@ if TYPE_CHECKING:
     from stentor._machine.storing import Storing
     from stentor._mechanisms.deliveries import Watcher
     from stentor._mechanisms.recipients import Recipient
-    from stentor._mechanisms.routes import Selection
     from stentor._values.messages import Message
     from stentor._values.protocols import MailboxStore
     from stentor._values.stored import StoredMessage
+
+    T = TypeVar("T")
 
 logger: Final = logging.getLogger("stentor")
 
 PAGE: Final = 100
 """How many stored messages wait in memory at once."""
+
+
+@final
+class _Service:
+    """One agent that gets its backlog."""
+
+    __slots__ = ("more", "page", "recipient", "successor")
+
+    def __init__(self, recipient: Recipient) -> None:
+        self.recipient = recipient
+        self.more = False
+        """Whether more has come for it since the store was read."""
+        self.page: Page | None = None
+        """What it has of it now."""
+        self.successor: Recipient | None = None
+        """Who has its name by now; it is served when the store has back what this one has left."""
 
 
 @final
@@ -65,16 +82,23 @@ class Backlog:
         self._dispatcher = dispatcher
         self._attendance = attendance
         self._ledger = ledger
-        self._serving: dict[Recipient, bool] = {}
-        """Who is served now, and whether more has come for it meanwhile."""
+        self._serving: dict[str, _Service] = {}
+        """Who is served now, by name."""
         self.names: set[str] = set()
         """Whose stored mailboxes may hold something."""
-        self._polled: dict[tuple[str, str], int] = {}
-        """The number in the store of each message that was polled from there and not acknowledged."""
+        self._polled: dict[str, dict[str, list[int]]] = {}
+        """The numbers in the store of what was polled from there and not acknowledged, by agent and message id."""
 
     async def open(self) -> None:
         """Find out who has mail from before."""
         self.names.update(summary.agent for summary in await self._store.mailboxes())
+
+    async def close(self) -> None:
+        """Make unread again what was polled and not acknowledged: the store may outlive the bus."""
+        polled, self._polled = self._polled, {}
+        with trio.CancelScope(shield=True):
+            for agent, by_message in polled.items():
+                await self._storing.once(partial(self._store.release, agent, _all(by_message)))
 
     def bring_back(self, recipient: Recipient) -> None:
         """Let `recipient` be called again: first with its backlog, then with what has waited in its mailbox."""
@@ -115,46 +139,69 @@ class Backlog:
             if not (recipient.away or recipient.closed):
                 self._serve_soon(recipient)
 
-    def _serve_soon(self, recipient: Recipient) -> None:
-        if recipient in self._serving:
-            self._serving[recipient] = True
-        else:
-            self._serving[recipient] = False
-            self._ledger.busy += 1
-            self._nursery.start_soon(self._serve, recipient, name=f"stentor backlog of {recipient.name}")
+    # -- serving ------------------------------------------------------------------------------------------------------
 
-    async def _serve(self, recipient: Recipient) -> None:
+    def _serve_soon(self, recipient: Recipient) -> None:
+        service = self._serving.get(recipient.name)
+        if service is None:
+            service = _Service(recipient)
+            try:
+                self._nursery.start_soon(self._serve, service, name=f"stentor backlog of {recipient.name}")
+            except RuntimeError:
+                return  # the bus has just ended: the store has it for the next
+            self._serving[recipient.name] = service
+            self._ledger.busy += 1
+        elif service.recipient is recipient:
+            service.more = True
+        else:
+            service.successor = recipient
+            if service.page is not None and service.page.has_told_all:
+                self._end(service)
+
+    def _end(self, service: _Service) -> None:
+        """Let the name be served again, by whoever has it now."""
+        name = service.recipient.name
+        if self._serving.get(name) is service:
+            del self._serving[name]
+            if service.successor is not None:
+                self._serve_soon(service.successor)
+
+    async def _serve(self, service: _Service) -> None:
+        recipient = service.recipient
         options = recipient.quota.options
         try:
             if recipient.handler is not None and not isinstance(options.behaviour(), Polling):
                 kept = evolve(options, capacity=PAGE, overflow=Overflow.BLOCK)  # what is stored is never dropped
                 quota = Quota(recipient.lane(options.behaviour(), backlog=True), kept)
-                closed = False
-                while not closed and (stored := await self._read_more(recipient)):
-                    closed = await self._serve_page(recipient, quota, stored)
-        except StoreError:
-            logger.exception("the backlog of agent %r could not be read to its end", recipient.name)
+                while stored := await self._read_more(service):
+                    await self._serve_page(service, quota, stored)
+        except trio.ClosedResourceError:
+            logger.exception("the store was closed before agent %r had its backlog", recipient.name)
         finally:
-            del self._serving[recipient]
+            self._end(service)
             if recipient.returning:
                 self._attendance.end_return(recipient)
             self._ledger.less_busy(1)
 
-    async def _read_more(self, recipient: Recipient) -> Sequence[StoredMessage]:
-        """Read the next page; nothing only if nothing has come while it was read."""
-        while True:
-            self._serving[recipient] = False
+    async def _read_more(self, service: _Service) -> Sequence[StoredMessage]:
+        """Read the next page; nothing only if nothing has come while it was read, or the agent is closed."""
+        recipient = service.recipient
+        stored: Sequence[StoredMessage] = ()
+        service.more = True
+        while service.more and not stored and not recipient.closed:
+            service.more = False
             await self._storing.caught_up(recipient.name)
-            stored = await self._store.read(recipient.name, limit=PAGE)
-            if recipient.closed:
-                await self._store.release(recipient.name)
-                return ()
-            if stored or not self._serving[recipient]:
-                return stored
+            stored = await self._insist(recipient, partial(self._store.read, recipient.name, limit=PAGE))
+        if recipient.closed and stored:
+            numbers = [each.id for each in stored]
+            await self._insist(recipient, partial(self._store.release, recipient.name, numbers))
+            return ()
+        return stored
 
-    async def _serve_page(self, recipient: Recipient, quota: Quota, stored: Sequence[StoredMessage]) -> bool:
-        """Let the agent handle a page, and return whether it was closed before it had."""
-        page = _Page(self._ledger)
+    async def _serve_page(self, service: _Service, quota: Quota, stored: Sequence[StoredMessage]) -> None:
+        """Let the agent handle a page, and tell the store what has become of it, until that is known of all of it."""
+        recipient = service.recipient
+        page = service.page = Page(self._ledger, recipient)
         target = Target(recipient, quota)
         for each in stored:
             delivery = Delivery(each.message, target, page)
@@ -162,110 +209,77 @@ class Backlog:
             page.numbers[delivery] = each.id
             self._ledger.recalled(delivery)
         self._dispatcher.accept_all(page.numbers)
+        tell = partial(page.tell, self._store)
         try:
-            await self._see_through(page, recipient)
+            while page.numbers or page.has_news:
+                await page.progress()
+                await self._insist(recipient, tell)
+                if recipient.closed:
+                    self._end(service)
         except trio.Cancelled:
-            with trio.CancelScope(shield=True), suppress(StoreError):
-                handled, _ = page.collect()
-                await self._store.acknowledge(recipient.name, handled)
-                await self._store.release(recipient.name)
+            with trio.CancelScope(shield=True):
+                await page.calls_over()
+                await self._storing.once(tell)
+                await self._storing.once(partial(self._store.release, recipient.name, list(page.numbers.values())))
             raise
-        if page.abandoned:
-            await self._store.release(recipient.name)
-        return page.abandoned
 
-    async def _see_through(self, page: _Page, recipient: Recipient) -> None:
-        """Tell the store what has become of a page, until that is known of all of it."""
-        while page.numbers:
-            await page.progress()
-            handled, failed = page.collect()
-            if handled:
-                await self._store.acknowledge(recipient.name, handled)
-            for number, error, attempts in failed:
-                kind = EntryKind.DEAD_LETTER if recipient.durable else EntryKind.FAILED
-                await self._store.fail(recipient.name, number, failure=repr(error), attempts=attempts, kind=kind)
+    async def _insist(self, recipient: Recipient, call: Callable[[], Awaitable[T]]) -> T:
+        """Call the store until it does what it is asked; where it fails, everything else goes before the backlog."""
 
-    async def poll(self, recipient: Recipient, limit: int) -> list[Message]:
-        """Read what is stored for `recipient`, the failed included; acknowledged at once if it polls so."""
+        def failed() -> None:
+            if recipient.returning:
+                self._attendance.end_return(recipient)
+
+        return await self._storing.insist(call, failed)
+
+    # -- polling ------------------------------------------------------------------------------------------------------
+
+    async def poll(self, recipient: Recipient, limit: int, *, alone: bool) -> list[Message]:
+        """Read what is stored for `recipient`, the failed included; acknowledged at once if it polls so.
+
+        Raises:
+            StoreError: The store fails; unless something else was polled already, not `alone`, which must not be lost.
+        """
+        if not limit or recipient.name not in self.names:
+            return []
+        try:
+            return await self._poll(recipient, limit)
+        except StoreError:
+            if alone:
+                raise
+            logger.exception("agent %r could not poll its stored mailbox", recipient.name)
+            return []
+
+    async def _poll(self, recipient: Recipient, limit: int) -> list[Message]:
         await self._storing.caught_up(recipient.name)
         stored = await self._store.read(recipient.name, limit=limit, failed=True)
         if recipient.quota.options.auto_ack:
-            await self._store.acknowledge(recipient.name, [each.id for each in stored])
+            numbers = [each.id for each in stored]
+            try:
+                await self._store.acknowledge(recipient.name, numbers)
+            except StoreError:
+                self._storing.call(recipient.name, partial(self._store.release, recipient.name, numbers))
+                raise
         else:
-            self._polled.update(((recipient.name, each.message.id), each.id) for each in stored)
+            for each in stored:
+                of_agent = self._polled.setdefault(recipient.name, {})
+                of_agent.setdefault(each.message.id, []).append(each.id)
         return [each.message for each in stored]
 
     def acknowledge_soon(self, recipient: Recipient, messages: Iterable[Message]) -> int:
         """Mark stored messages that were polled as handled, in the background, and return how many they are."""
-        keys = [(recipient.name, message.id) for message in messages]
-        numbers = [number for key in keys if (number := self._polled.pop(key, None)) is not None]
+        of_agent = self._polled.get(recipient.name, {})
+        numbers = [number for message in messages for number in of_agent.pop(message.id, ())]
         if numbers:
             self._storing.call(recipient.name, partial(self._store.acknowledge, recipient.name, numbers))
         return len(numbers)
 
     def release_soon(self, recipient: Recipient) -> None:
         """Make unread again, in the background, what `recipient` polled from the store and did not acknowledge."""
-        keys = [key for key in self._polled if key[0] == recipient.name]
-        for key in keys:
-            del self._polled[key]
-        if keys:
-            self._storing.call(recipient.name, partial(self._store.release, recipient.name))
+        numbers = _all(self._polled.pop(recipient.name, {}))
+        if numbers:
+            self._storing.call(recipient.name, partial(self._store.release, recipient.name, numbers))
 
 
-@final
-class _Page:
-    """Watches a page of stored messages until all of them are over."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._parked = False
-        self.numbers: dict[Delivery, int] = {}
-        self.abandoned = False
-        """Whether the agent was closed before it had handled them all."""
-        self._over: list[tuple[Delivery, Exception | None]] = []
-        self._lot = trio.lowlevel.ParkingLot()
-
-    def select(self, selection: Selection) -> Selection:
-        """Change nothing: a page is served by hand."""
-        return selection
-
-    def accepted(self, delivery: Delivery) -> None:
-        """It was entered before."""
-
-    def keeps(self, delivery: Delivery, error: Exception) -> bool:  # noqa: ARG002 - the protocol
-        """Keep it: it is in the store already, and marked there."""
-        return True
-
-    def over(self, delivery: Delivery, error: Exception | None) -> None:
-        self._over.append((delivery, error))
-        self._go_on()
-        self._lot.unpark_all()
-
-    async def progress(self) -> None:
-        """Wait until at least one more is over; meanwhile they, and not the page, keep the bus from being settled."""
-        if not self._over:
-            self._parked = True
-            self._ledger.less_busy(1)
-            try:
-                await self._lot.park()
-            finally:
-                self._go_on()
-
-    def _go_on(self) -> None:
-        if self._parked:
-            self._parked = False
-            self._ledger.busy += 1
-
-    def collect(self) -> tuple[list[int], list[tuple[int, Exception, int]]]:
-        """Return the numbers of those that were handled, and of those that failed with their errors and attempts."""
-        over, self._over = self._over, []
-        handled = [self.numbers[d] for d, error in over if error is None or isinstance(error, ExpiredError)]
-        failed: list[tuple[int, Exception, int]] = []
-        for delivery, error in over:
-            if isinstance(error, AbandonedError):
-                self.abandoned = True
-            elif error is not None and not isinstance(error, ExpiredError):
-                failed.append((self.numbers[delivery], error, delivery.attempt))
-        for delivery, _ in over:
-            del self.numbers[delivery]
-        return handled, failed
+def _all(by_message: dict[str, list[int]]) -> list[int]:
+    return [number for numbers in by_message.values() for number in numbers]
