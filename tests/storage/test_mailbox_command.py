@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -93,12 +94,49 @@ def test_show_shows_messages_a_line_each(path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_show_goes_on_from_a_number(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _, out, _ = run(capsys, path, "show", "--limit", 2)
-    assert out.splitlines()[-1] == "there are more: --after 2"
-    _, out, _ = run(capsys, path, "show", "--limit", 2, "--after", 2)
-    assert [line.split()[0] for line in out.splitlines()] == ["#3", "#4", "there"]
-    _, out, _ = run(capsys, path, "show", "--after", 4)
-    assert [line.split()[0] for line in out.splitlines()] == ["#5"]
+    seen: list[str] = []
+    for after, hint in ((0, "there are more: --after 2\n"), (2, "there are more: --after 4\n"), (4, "")):
+        status, out, err = run(capsys, path, "show", "--limit", 2, "--after", after)
+        seen += [line.split()[0] for line in out.splitlines()]
+        assert (status, err) == (0, hint)
+    assert seen == ["#1", "#2", "#3", "#4", "#5"]
+    assert run(capsys, path, "show", "--after", 5) == (0, "", "no messages\n")
+
+
+EVIL = "a\nb\x1b[2J\x9b1m\u202e"
+SEEN = r"a\nb\u001b[2J\u009b1m\u202e"
+
+
+def test_nothing_in_a_message_reaches_the_terminal_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def fill() -> None:
+        async with SQLiteStore(tmp_path / "mail.db") as store:
+            message = Message(f"t.{EVIL}", {"k": EVIL}, id="m-1", sender=EVIL)
+            await store.append([MailboxEntry(EVIL, message, kind="failed", failure=EVIL)])
+
+    trio.run(fill)
+    _, out, _ = run(capsys, tmp_path / "mail.db", "show")
+    (line,) = out.splitlines()
+    assert line.isprintable()
+    assert line.count(SEEN) == 5
+    _, out, _ = run(capsys, tmp_path / "mail.db", "show", "--full")
+    assert all(line.isprintable() for line in out.splitlines())
+    assert json.loads(out)["agent"] == EVIL
+    _, out, _ = run(capsys, tmp_path / "mail.db", "list")
+    assert [line.split("  ")[0].strip() for line in out.splitlines()] == ["agent", SEEN, "all"]
+
+
+def test_what_json_does_not_know_is_written_as_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    payloads = [datetime(2026, 1, 1, tzinfo=UTC), [float("inf")], {1: b"\x00"}]
+
+    async def fill() -> None:
+        async with SQLiteStore(tmp_path / "mail.db", codec="msgpack") as store:
+            await store.append([_mail("a", payload) for payload in payloads])
+
+    trio.run(fill)
+    status, out, _ = run(capsys, tmp_path / "mail.db", "export")
+    assert status == 0
+    found = [json.loads(line, parse_constant=pytest.fail)["message"]["payload"] for line in out.splitlines()]
+    assert found == ["2026-01-01T00:00:00+00:00", ["inf"], {"1": {"base64": "AA=="}}]
 
 
 @pytest.mark.parametrize(
@@ -174,12 +212,38 @@ def test_export_writes_a_line_for_each_message(path: Path, capsys: pytest.Captur
     assert (status, err) == (2, text)
 
 
+def test_an_export_that_cannot_be_written_leaves_no_file(
+    path: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    nowhere = tmp_path / "none" / "out.jsonl"
+    text = f"stentor mailbox: error: --out must be in an existing folder, not in {str(nowhere.parent)!r}\n"
+    assert run(capsys, path, "export", "--out", nowhere) == (2, "", text)
+    status, out, err = run(capsys, path, "export", "--out", "/proc/out.jsonl")
+    assert (status, out) == (1, "")
+    assert err.startswith("stentor mailbox: error: [Errno ")
+    assert err.endswith("'/proc/out.jsonl'\n")
+
+    async def damage() -> None:
+        async with SQLiteStore(path) as store:
+            await store._commits.call(
+                lambda mailboxes: mailboxes._connection.execute("UPDATE entries SET payload = '{' WHERE id = 4")
+            )
+
+    trio.run(damage)
+    file = tmp_path / "out.jsonl"
+    status, _, err = run(capsys, path, "export", "--out", file)
+    assert status == 1
+    assert err.startswith("stentor mailbox: error: stored message 4: its payload is not in json: ")
+    assert not file.exists()
+
+
 def test_purge_removes_what_is_chosen(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, path, "purge", "--agent", "gpt4", "--dry-run") == (0, "3 messages would be removed\n", "")
     assert run(capsys, path, "purge", "--agent", "gpt4") == (0, "3 messages removed\n", "")
     _, out, _ = run(capsys, path, "show")
     assert [line.split()[0] for line in out.splitlines()] == ["#3", "#4"]
-    assert run(capsys, path, "purge", "--all") == (0, "2 messages removed\n", "")
+    assert run(capsys, path, "purge", "--id", 3) == (0, "1 message removed\n", "")
+    assert run(capsys, path, "purge", "--all", "--dry-run") == (0, "1 message would be removed\n", "")
 
 
 def test_purge_of_everything_must_be_said(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -193,6 +257,14 @@ def test_a_file_that_is_not_there_is_not_made(tmp_path: Path, capsys: pytest.Cap
     text = f"stentor mailbox: error: PATH must be an existing file, not {str(path)!r}\n"
     assert run(capsys, path, action) == (2, "", text)
     assert not path.exists()
+
+
+def test_an_empty_file_is_not_made_a_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "empty"
+    path.touch()
+    text = f"stentor mailbox: error: PATH must be the file of a store, and {str(path)!r} is empty\n"
+    assert run(capsys, path, "list") == (2, "", text)
+    assert not path.read_bytes()
 
 
 def test_a_file_that_fails_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

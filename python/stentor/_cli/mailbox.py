@@ -35,24 +35,24 @@ def add_parser(subparsers: Subparsers) -> None:
     listing = actions.add_parser("list", help="list the mailboxes with their numbers")
     listing.add_argument("--json", action="store_true", help="one JSON object a line instead of a table")
     show = actions.add_parser("show", help="show messages, the oldest first")
-    _add_filters(show)
+    _add_filters(show, "without any, all")
     show.add_argument("--after", type=_number, default=0, metavar="N", help="go on behind the message with this number")
     show.add_argument("--limit", type=_positive, default=20, metavar="N", help="(default: %(default)s)")
     show.add_argument("--full", action="store_true", help="show payloads whole and every field")
     export = actions.add_parser("export", help="write messages as JSON, one a line")
-    _add_filters(export)
+    _add_filters(export, "without any, all")
     out = export.add_argument("--out", type=Path, metavar="FILE", help="write to a new file instead of the terminal")
     complete_with_files(out)
     purge = actions.add_parser("purge", help="remove messages for ever")
-    _add_filters(purge)
+    _add_filters(purge, "at least one, or --all")
     purge.add_argument("--all", action="store_true", help="everything; needed where no filter is given")
     purge.add_argument("--dry-run", action="store_true", help="only say how many it would be")
     parser.set_defaults(run=run)
 
 
-def _add_filters(parser: argparse.ArgumentParser) -> None:
+def _add_filters(parser: argparse.ArgumentParser, without: str) -> None:
     """Add what chooses messages; a message must fulfil all that is given."""
-    filters = parser.add_argument_group("which messages (all that is given must hold; without any, all)")
+    filters = parser.add_argument_group(f"which messages (all that is given must hold; {without})")
     filters.add_argument("--agent", metavar="NAME", help="in the mailbox of this agent")
     filters.add_argument("--id", type=_number, action="append", metavar="N", help="with this number; may be repeated")
     filters.add_argument("--message-id", metavar="ID", help="whose message has this id")
@@ -94,6 +94,9 @@ def run(arguments: argparse.Namespace) -> int:
     except BrokenPipeError:  # whoever reads the output has seen enough; nothing is to be said at exit either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        sys.stderr.write(f"stentor mailbox: error: {error}\n")
+        return 1
     return 0
 
 
@@ -112,8 +115,13 @@ def _fault(arguments: argparse.Namespace) -> str | None:
     """What is wrong with what was asked, or None."""
     if not arguments.path.is_file():
         return f"PATH must be an existing file, not {str(arguments.path)!r}"
-    if arguments.action == "export" and arguments.out is not None and arguments.out.exists():
-        return f"--out must be a file that does not exist yet, not {str(arguments.out)!r}"
+    if not arguments.path.stat().st_size:
+        return f"PATH must be the file of a store, and {str(arguments.path)!r} is empty"
+    if arguments.action == "export" and arguments.out is not None:
+        if arguments.out.exists():
+            return f"--out must be a file that does not exist yet, not {str(arguments.out)!r}"
+        if not arguments.out.parent.is_dir():
+            return f"--out must be in an existing folder, not in {str(arguments.out.parent)!r}"
     if arguments.action == "purge" and not arguments.all and not _is_filtered(arguments):
         return "purge needs a filter, or --all"
     return None

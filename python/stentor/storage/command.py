@@ -1,4 +1,8 @@
-"""What `stentor mailbox` does with the file of a store: list, show, export and purge, on standard output."""
+"""What `stentor mailbox` does with the file of a store: list, show, export and purge, on standard output.
+
+What is for people is printed so that nothing in a message can do anything to their terminal: every character that
+cannot be seen is escaped, line ends included.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import json
 import sys
 import time
 from datetime import UTC, datetime
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import attrs
@@ -39,7 +44,7 @@ def list_mailboxes(path: Path, *, as_json: bool) -> None:
             _say(json.dumps(row))
         return
     table = [[name.replace("_", " ") for name in COLUMNS]]
-    table += [[row["agent"], *(f"{row[name]:,}" for name in COLUMNS[1:])] for row in rows]
+    table += [[_seen(row["agent"]), *(f"{row[name]:,}" for name in COLUMNS[1:])] for row in rows]
     table.append(["all", *(f"{sum(row[name] for row in rows):,}" for name in COLUMNS[1:])])
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for agent, *numbers in table:
@@ -48,25 +53,34 @@ def list_mailboxes(path: Path, *, as_json: bool) -> None:
 
 
 def show(path: Path, query: MailboxQuery, *, after: int, limit: int, full: bool) -> None:
-    """Print some messages, and how to go on."""
+    """Print some messages and, on standard error, how to go on."""
 
     async def work(store: SQLiteStore) -> None:
         page = await store.page(query, after=after, limit=limit)
         for stored in page.messages:
-            _say(json.dumps(_as_json(stored), indent=2, ensure_ascii=False) if full else _line(stored))
+            whole = json.dumps(_as_json(stored), indent=2, ensure_ascii=False)
+            for line in whole.split("\n") if full else [_line(stored)]:
+                _say(line)
         if page.cursor is not None:
-            _say(f"there are more: --after {page.cursor}")
+            sys.stderr.write(f"there are more: --after {page.cursor}\n")
+        elif not page.messages:
+            sys.stderr.write("no messages\n")
 
     _with_store(path, work)
 
 
 def export(path: Path, query: MailboxQuery, *, out: Path | None) -> None:
-    """Write messages as JSON, one a line."""
+    """Write messages as JSON, one a line; a file that cannot be written to its end is removed again."""
     if out is None:
         _with_store(path, lambda store: _write(store, query, sys.stdout))
         return
     with out.open("x", encoding="utf-8") as file:
-        _with_store(path, lambda store: _write(store, query, file))
+        try:
+            _with_store(path, lambda store: _write(store, query, file))
+            file.flush()
+        except BaseException:
+            out.unlink()
+            raise
 
 
 async def _write(store: SQLiteStore, query: MailboxQuery, file: TextIO) -> None:
@@ -79,10 +93,9 @@ async def _write(store: SQLiteStore, query: MailboxQuery, file: TextIO) -> None:
 
 def purge(path: Path, query: MailboxQuery, *, dry_run: bool) -> None:
     """Remove messages, or say how many it would be."""
-    if dry_run:
-        _say(f"{_with_store(path, lambda store: store.count(query)):,} messages would be removed")
-    else:
-        _say(f"{_with_store(path, lambda store: store.purge(query)):,} messages removed")
+    number = _with_store(path, lambda store: store.count(query) if dry_run else store.purge(query))
+    messages = "1 message" if number == 1 else f"{number:,} messages"
+    _say(f"{messages} would be removed" if dry_run else f"{messages} removed")
 
 
 def _with_store(path: Path, work: Callable[[SQLiteStore], Awaitable[T]]) -> T:
@@ -140,7 +153,9 @@ def _as_json(stored: StoredMessage) -> dict[str, Any]:
 
 
 def _plain(payload: object) -> object:
-    """Return a payload as JSON can say it: bytes in base64, under that name, and keys as text."""
+    """Return a payload as JSON can say it: bytes in base64, under that name, and what it does not know as text."""
+    if payload is None or isinstance(payload, (str, int)) or (isinstance(payload, float) and isfinite(payload)):
+        return payload
     if isinstance(payload, bytes):
         return {"base64": base64.b64encode(payload).decode("ascii")}
     if isinstance(payload, dict):
@@ -148,8 +163,15 @@ def _plain(payload: object) -> object:
         return {key if isinstance(key, str) else repr(key): _plain(value) for key, value in given.items()}
     if isinstance(payload, list):
         return [_plain(each) for each in cast("list[object]", payload)]
-    return payload
+    return payload.isoformat() if isinstance(payload, datetime) else repr(payload)
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
+    """Print a line."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(f"{_seen(text).encode(encoding, 'backslashreplace').decode(encoding)}\n")
+
+
+def _seen(text: str) -> str:
+    """Return a text in which what cannot be seen is escaped as JSON does it."""
+    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
