@@ -290,6 +290,25 @@ async def test_publishers_share_commits(tmp_path: Path) -> None:
         assert await store.count(MailboxQuery()) == 1000
 
 
+async def test_the_log_stays_short_and_is_cut_back_when_it_was_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stentor.storage._connection.LOG_LIMIT", 2**20)
+    log = tmp_path / "mail.db-wal"
+
+    async def append(times: int, together: int) -> None:
+        for _ in range(times):
+            await store.append([MailboxEntry("a", Message("t", "x" * 8000)) for _ in range(together)])
+
+    async with SQLiteStore(tmp_path / "mail.db", sync="normal") as store:
+        await append(40, 50)
+        assert log.stat().st_size < 6 * 2**20, "the pages of 16 MB went into the file, and the log began anew"
+        await append(1, 2000)
+        assert log.stat().st_size > 15 * 2**20
+        await append(2, 1)
+        assert log.stat().st_size <= 2**20
+
+
 async def test_a_file_goes_on_after_an_error(tmp_path: Path) -> None:
     """A statement that fails in the middle of everything leaves the store as it was."""
     store = SQLiteStore(tmp_path / "mail.db", sync="normal")

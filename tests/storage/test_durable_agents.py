@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -51,6 +52,7 @@ async def test_what_arrives_while_the_agent_is_away_comes_first_and_in_order(tmp
         await bus.settled()
         assert listener.got == list(range(251))
         assert await unread(store, "a") == 0
+        assert agent.statistics().peak_waiting <= 100, "a backlog is read page by page"
 
 
 async def test_what_arrives_in_one_life_is_handled_in_the_next(tmp_path: Path) -> None:
@@ -71,6 +73,32 @@ async def test_what_arrives_in_one_life_is_handled_in_the_next(tmp_path: Path) -
         bus.register("a", again.handle, durable=True)
         await bus.settled()
     assert again.got == []
+
+
+async def test_a_time_to_live_runs_out_by_the_wall_clock_while_no_process_runs(tmp_path: Path) -> None:
+    """Whatever trio's clock says, which starts anew in each process."""
+    noon = 1.8e9
+
+    def store(wall: float) -> SQLiteStore:
+        return SQLiteStore(tmp_path / "mail.db", clock=lambda: wall)
+
+    async with stentor.open_bus(store=store(noon)) as bus:
+        agent = bus.register("a", Listener().handle, durable=True)
+        agent.leave()
+        for ttl in (10.0, 100.0, None):
+            await bus.send("a", ttl, ttl=ttl)
+    left: list[tuple[object, float]] = []
+
+    async def handle(message: stentor.Message) -> None:
+        left.append((message.payload, message.expires_at - trio.current_time()))
+
+    async with stentor.open_bus(store=store(noon + 60)) as bus:
+        bus.register("a", handle, durable=True)
+        await bus.settled()
+        assert [payload for payload, _ in left] == [100.0, None]
+        assert 39 < left[0][1] <= 40
+        assert left[1][1] == inf
+        assert await bus.store.count(stentor.MailboxQuery(states=["expired"])) == 1
 
 
 async def test_a_handler_that_the_end_of_the_bus_cancels_gets_the_message_again_and_is_told(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def decode(form: str, encoded: str | bytes) -> Any:
     except ModuleNotFoundError as error:
         msg = f"its payload is in msgpack, and {error}"
         raise ValueError(msg) from None
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
         msg = f"its payload is not in {form}: {error}"
         raise ValueError(msg) from error
 
