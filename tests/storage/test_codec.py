@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 Codec = Literal["json", "msgpack"]
 
-SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text()
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**63) | FINITE | st.text()
 PAYLOADS = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
 
 
@@ -46,6 +47,7 @@ def test_what_is_encoded_comes_back_equal_and_of_its_type(payload: Any, codec: C
         ((1, 2), "its payload would not come back from json equal to what it is"),
         ([(1,)], "its payload would not come back from json equal to what it is"),
         (float("nan"), "its payload does not go into json: Out of range float values are not JSON compliant"),
+        ([float("inf")], "its payload does not go into json: Out of range float values are not JSON compliant"),
         ({1, 2}, "its payload does not go into json: Object of type set is not JSON serializable"),
         (b"x".join, "its payload does not go into json: Object of type builtin_function_or_method is not JSON "),
         ({"raw": b"x"}, "its payload does not go into json: Object of type bytes is not JSON serializable"),
