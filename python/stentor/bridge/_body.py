@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast, final
 
 import msgspec
@@ -193,7 +194,10 @@ def open_body(data: bytes) -> MessageBody:
         body = _decode_message(data)
     except Exception as error:  # whatever strangers send is refused in one way
         raise BadEnvelope(FAULT) from error
-    if not body.id or (body.ttl is not None and not body.ttl > 0):
+    # The sum is finite only if each is; what a bus does with times would not hold for NaN or infinity.
+    if not body.id or not isfinite(body.accepted + (body.ttl or 0.0) + (body.deadline or 0.0)):
+        raise BadEnvelope(FAULT)
+    if body.ttl is not None and body.ttl <= 0:
         raise BadEnvelope(FAULT)
     return body
 
