@@ -144,6 +144,16 @@ def test_only_what_is_signed_with_a_known_key_is_shown(
     assert out.endswith(' a: "by the new"\n')
 
 
+def test_no_message_can_do_anything_to_a_terminal(server: RedisServer, capsys: pytest.CaptureFixture[str]) -> None:
+    place = ("--url", server.url, "--namespace", "terminal", "--transport", "streams")
+    for payload in ("\x1b[2J\x9b2J\u202e", "two\nlines"):
+        assert run(capsys, "send", *place, "a.\x1bc\x07", payload, "--sender", "\x1b[31m")[0] == 0
+    status, out, err = run(capsys, "tail", *place, "--backlog", "--limit", 2)
+    assert (status, err, len(out.splitlines())) == (0, "", 2)
+    assert all(line.isprintable() for line in out.splitlines())
+    assert "a.\\x1bc\\x07 from \\x1b[31m: " in out
+
+
 def test_an_interruption_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     with redis_server() as server, start("tail", "--url", server.url, "--limit", "1") as tail:
         wait_until(partial(_equals, server, 1), "somebody listens")

@@ -127,7 +127,7 @@ class _Printer:
                 return
             body = open_body(envelope.body)
         except (BadEnvelope, stentor.InvalidTopicError) as error:
-            sys.stderr.write(f"refused {len(frame)} bytes: {error}\n")
+            sys.stderr.write(f"refused {len(frame)} bytes: {_seen(str(error))}\n")
             return
         try:
             _say(self._object(envelope, body) if self._as_json else self._line(envelope, body))
@@ -148,7 +148,7 @@ class _Printer:
         payload = _json(body.payload)
         shown = payload if self._full or len(payload) <= SHORT else f"{payload[:SHORT]}..."
         sender = "" if body.sender is None else f" from {body.sender}"
-        return f"{_time(body.accepted)} {envelope.topic}{sender}: {shown}"
+        return _seen(f"{_time(body.accepted)} {envelope.topic}{sender}: {shown}")
 
 
 def _tell_interruption(interruption: Interruption) -> None:
@@ -215,7 +215,7 @@ def agents(place: Place, *, wait: float, as_json: bool) -> None:
         return
     width = max((len(name) for name, _node in found), default=0)
     for name, node in found:
-        _say(f"{name.ljust(width)}  {node}")
+        _say(_seen(f"{name.ljust(width)}  {node}"))
     _say(f"{len(found)} agents at {len(nodes)} nodes")
 
 
@@ -266,6 +266,11 @@ def _json(value: object) -> str:
         return msgspec.json.encode(value).decode()
     except (TypeError, ValueError):
         return repr(value)
+
+
+def _seen(text: str) -> str:
+    """Return a line in which all that cannot be seen is escaped, so that it can do nothing to a terminal."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def _say(text: str) -> None:
