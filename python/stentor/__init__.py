@@ -19,6 +19,7 @@ from stentor._bus.agent import Feed as Feed
 from stentor._bus.bus import Bus as Bus
 from stentor._bus.extension import Extension as Extension
 from stentor._bus.opening import open_bus as open_bus
+from stentor._bus.portal import Portal as Portal
 from stentor._machine.store import MemoryStore as MemoryStore
 from stentor._mechanisms.dead_letters import DeadLetter as DeadLetter
 from stentor._mechanisms.dead_letters import DeadLetterBox as DeadLetterBox

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, assert_type
 
 import stentor
@@ -110,6 +111,26 @@ async def bus() -> None:
         await opened.settled(timeout=1.0)
         assert_type(opened.statistics(), stentor.BusStatistics)
     assert_type(opened.left, tuple[stentor.LeftDelivery, ...])
+
+
+def threads(portal: stentor.Portal) -> None:
+    with portal as same:
+        assert_type(same, stentor.Portal)
+        assert_type(portal.publish("ai.models", {"a": 1}, sender="me", retain=True, timeout=1.0), stentor.Receipt)
+        assert_type(portal.publish_soon("ai.models", priority=2), Future[stentor.Receipt])
+        assert_type(portal.send("gpt4", ttl=1.0), stentor.Receipt)
+        assert_type(portal.request("ai.models", timeout=1.0), stentor.Message)
+        assert_type(portal.publish_and_wait("ai.models"), stentor.BroadcastResult)
+        assert_type(portal.route(stentor.Message("ai.models")), stentor.RouteResult)
+    assert_type(portal.closed, bool)
+
+
+async def under_asyncio(portal: stentor.Portal) -> None:
+    assert_type(await portal.publish_async("ai.models", sender="me"), stentor.Receipt)
+    assert_type(await portal.send_async("gpt4"), stentor.Receipt)
+    assert_type(await portal.request_async("ai.models", timeout=1.0), stentor.Message)
+    assert_type(await portal.publish_and_wait_async("ai.models", timeout=1.0), stentor.BroadcastResult)
+    assert_type(await portal.route_async(stentor.Message("ai.models")), stentor.RouteResult)
 
 
 async def feeds(opened: stentor.Bus) -> Sequence[stentor.Message]:

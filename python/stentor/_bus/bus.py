@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, final, overload
 import trio
 
 from stentor._bus.agent import Agent, Feed
+from stentor._bus.entrance import Entrance
 from stentor._bus.extension import Extension
+from stentor._bus.portal import Portal
 from stentor._bus.receiving import Receiving
 from stentor._bus.sending import Sending
 from stentor._mechanisms.deliveries import Delivery
@@ -206,6 +208,24 @@ class Bus(Sending):
             feed.close()
             raise
         return feed
+
+    def portal(self, *, capacity: int = 1000) -> Portal:
+        """Return a way into the bus for other threads, and for programs under asyncio.
+
+        Args:
+            capacity: How many calls may be on their way at once; further ones wait for one to end.
+
+        Raises:
+            ValueError: `capacity` is smaller than 1.
+            RuntimeError: This is not the thread in which the bus lives.
+            trio.ClosedResourceError: The bus is closed.
+        """
+        self._check_accepting()
+        room = checks.whole("capacity", capacity, least=1)
+        entrances = self._parts.entrances
+        entrance = Entrance(self._parts.nursery, room, entrances.pop)
+        entrances[entrance] = None
+        return Portal(self, entrance)
 
     def _admit(self, recipient: Recipient) -> Receiving:
         self._parts.registry.add(recipient)

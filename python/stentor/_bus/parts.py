@@ -35,6 +35,7 @@ from stentor._mechanisms.subscriptions import RESERVED, SubscriptionTable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from stentor._bus.entrance import Entrance
     from stentor._bus.settings import BusSettings
     from stentor._mechanisms.deliveries import Delivery
     from stentor._mechanisms.health import Problem
@@ -96,6 +97,8 @@ class Parts:
         self.feed_numbers = count(1)
         self.examiners: list[Callable[[], Iterable[Problem]]] = []
         """What extensions find wrong with themselves."""
+        self.entrances: dict[Entrance, None] = {}
+        """The ways in from other threads, of the portals that are open."""
         self.dismiss: Callable[[Recipient], None]
         """Gives the name of a closed agent or feed back; set by the bus."""
         self.calls.on_raise = self._raise

@@ -78,7 +78,7 @@ class Sending:
         selection = await self._parts.publishing.publish(message, outcomes)
         if retain:
             self._parts.retained.put(message, message.timestamp)
-        return _receipt(
+        return receipt_of(
             message, selection, None if outcomes is None else partial(self._confirm, message, selection, outcomes)
         )
 
@@ -110,7 +110,7 @@ class Sending:
         selection = self._parts.publishing.publish_nowait(message)
         if retain:
             self._parts.retained.put(message, message.timestamp)
-        return _receipt(message, selection)
+        return receipt_of(message, selection)
 
     async def publish_and_wait(
         self, topic: str, payload: object = None, *, timeout: float | None = None, **options: Unpack[MessageOptions]
@@ -156,7 +156,7 @@ class Sending:
             trio.ClosedResourceError: The bus is closed.
         """
         message = self._stamp(name, payload, options, AddressingMode.DIRECT)
-        return _receipt(message, await self._parts.publishing.publish(message))
+        return receipt_of(message, await self._parts.publishing.publish(message))
 
     async def broadcast(self, payload: object = None, **options: Unpack[MessageOptions]) -> Receipt:
         """Send to every agent but the sender, whatever it is subscribed to.
@@ -173,7 +173,7 @@ class Sending:
             trio.ClosedResourceError: The bus is closed.
         """
         message = self._stamp(self._everybody, payload, options, AddressingMode.BROADCAST)
-        return _receipt(message, await self._parts.publishing.publish(message))
+        return receipt_of(message, await self._parts.publishing.publish(message))
 
     async def route(self, message: Message, *, timeout: float | None = None) -> RouteResult:
         """Deliver `message` in real time, and store it for whoever cannot take it now.
@@ -358,7 +358,7 @@ class Sending:
         recipient = self._parts.registry.get(name)
         if recipient is None:
             raise UnknownAgentError(name)
-        return _receipt(message, await self._parts.publishing.publish(message, Resubmission(recipient)))
+        return receipt_of(message, await self._parts.publishing.publish(message, Resubmission(recipient)))
 
     def _broadcast_result(self, message: Message, selection: Selection | None, outcomes: Outcomes) -> BroadcastResult:
         return BroadcastResult(
@@ -384,7 +384,13 @@ class Sending:
     # -- the end ------------------------------------------------------------------------------------------------------
 
     async def _drain(self, timeout: float) -> None:
-        """Refuse what comes from outside, fill no more batches, and wait until all is handled or the time is over."""
+        """Refuse what comes from outside, fill no more batches, and wait until all is handled or the time is over.
+
+        What has come through portals before is still accepted.
+        """
+        for entrance in list(self._parts.entrances):
+            entrance.close()
+            entrance.take_in()
         for observer in self._parts.ledger.observers:
             observer.ending()
         self._state = "closing"
@@ -411,7 +417,7 @@ def _stamped_as(stamped: Message, message: Message) -> Message:
     return evolve(message, id=stamped.id, timestamp=stamped.timestamp, cause=stamped.cause)
 
 
-def _receipt(
+def receipt_of(
     message: Message, selection: Selection, confirm: Callable[[], Awaitable[BroadcastResult]] | None = None
 ) -> Receipt:
     return Receipt(message=message, recipients=selection.names, confirm=confirm)

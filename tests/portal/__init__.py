@@ -1,0 +1,1 @@
+"""The way into a bus from other threads and from asyncio."""
