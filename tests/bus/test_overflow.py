@@ -99,7 +99,9 @@ async def test_promise_5_what_was_put_back_can_be_pushed_out() -> None:
         await bus.publish("t", 3, priority=stentor.Priority.URGENT)
         agent.leave()
         agent.rejoin()
-        assert [m.payload for m in await agent.poll(1)] == [3]
+        polled = await agent.poll(1)
+        assert [m.payload for m in polled] == [3]
+        assert agent.acknowledge(polled) == 1
         for i in (4, 5, 6):
             await bus.publish("t", i)
             check_conservation(bus, agent)

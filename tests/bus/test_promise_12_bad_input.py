@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# mypy: disable-error-code="misc"
+# mypy: disable-error-code="misc, arg-type, list-item"
 # pyright: reportArgumentType=false, reportUnknownArgumentType=false
 # The tables hold lambdas with defaults, whose types no checker infers, and arguments that are wrong on purpose.
 import functools
@@ -195,7 +195,7 @@ def cases() -> Cases:
             text = f"pattern must be str, not {kind}"
             found.append((name, lambda s, m=method, p=pattern: m(s)(p), TypeError, text))
         found += [(name, lambda s, m=method, o=o: m(s)("ai.*", **o), e, text) for o, e, text in OPTIONS]
-    return found + registering() + waiting()
+    return found + registering() + waiting() + others()
 
 
 def _type(argument: str, kind: str) -> str:
@@ -248,6 +248,47 @@ def waiting() -> Cases:
     return found
 
 
+def others() -> Cases:
+    """What the tables above leave out: sending by name, asking, polling, and looking at the bus."""
+    found: Cases = [("send", lambda s, t=t: s.bus.send(t), error, text) for t, error, text in TOPICS]
+    found += [("send", lambda s, t=t: s.bus.send(t), TypeError, _type("topic", kind)) for t, kind in NOT_TEXT]
+    for options, error, text in MESSAGES:
+        found.append(("send", lambda s, o=options: s.bus.send("gpt4", **o), error, text))
+        found.append(("broadcast", lambda s, o=options: s.bus.broadcast(**o), error, text))
+        if options.keys() != {"deadline"}:
+            found.append(("request", lambda s, o=options: s.bus.request("ai.models", **o), error, text))
+            found.append(("gather", lambda s, o=options: s.bus.gather("ai.models", **o), error, text))
+    modes = members(stentor.AddressingMode)
+    late = 10**400
+    calls: tuple[tuple[Callable[[Stage], Any], type[Exception], str], ...] = (
+        (lambda s: s.bus.send("nobody"), stentor.UnknownAgentError, "there is no agent 'nobody'"),
+        (lambda s: s.bus.request("t", timeout=0), ValueError, "timeout must be > 0 seconds, not 0"),
+        (lambda s: s.bus.gather("t", timeout=None), TypeError, "timeout must be a number of seconds, not NoneType"),
+        (lambda s: s.bus.request("t", addressing="x"), ValueError, f"addressing must be one of {modes}, not 'x'"),
+        (lambda s: s.bus.route("t"), TypeError, "message must be of type Message, not str"),
+        (
+            lambda s: s.bus.route(stentor.Message("t"), timeout=-late),
+            ValueError,
+            f"timeout must be > 0 seconds, not {-late}",
+        ),
+        (lambda s: s.bus.reply("t"), TypeError, "message must be of type Message, not str"),
+        (
+            lambda s: s.bus.reply(stentor.Message("t")),
+            ValueError,
+            "message must be one that a bus has stamped, but has no id",
+        ),
+        (lambda s: s.bus.resubmit(None), LookupError, "letter must be one that is in dead_letters"),
+        (lambda s: s.owner.poll(0), ValueError, "max_messages must be >= 1, not 0"),
+        (lambda s: s.owner.poll("1"), TypeError, "max_messages must be an int, not str"),
+        (lambda s: s.owner.acknowledge("m"), TypeError, "messages must be of type Message, not str"),
+        (lambda s: s.owner.acknowledge(["m"]), TypeError, "messages must be of type Message, not str"),
+        (lambda s: s.owner.acknowledge(None), TypeError, "messages must be of type Message, not NoneType"),
+        (lambda s: s.bus.health(slow=0), ValueError, "slow must be > 0 seconds, not 0"),
+        (lambda s: s.bus.health(slow="x"), TypeError, "slow must be a number of seconds, not str"),
+    )
+    return found + [("other", call, error, text) for call, error, text in calls]
+
+
 CASES = cases()
 
 
@@ -267,6 +308,25 @@ async def test_promise_12_bad_input_is_told_and_changes_nothing(number: int) -> 
         await bus.settled()
         assert stage.state() == before
         assert (await bus.publish("ai.models")).recipients == ("gpt4", "owner", stage.feed.name)
+
+
+async def test_promise_12_bad_mail_among_good_acknowledges_nothing() -> None:
+    async with stentor.open_bus() as bus:
+        agent = bus.register("a")
+        agent.subscribe("t", mode="polling", auto_ack=False)
+        await bus.publish("t")
+        (polled,) = await agent.poll()
+        with pytest.raises(TypeError, match=r"^messages must be of type Message, not int$"):
+            agent.acknowledge([polled, 5])
+        assert agent.statistics().unacknowledged == 1
+        assert agent.acknowledge(message for message in [polled]) == 1
+
+
+async def test_promise_12_a_timeout_too_large_for_a_float_is_for_ever() -> None:
+    async with stentor.open_bus() as bus:
+        bus.register("a", handler).subscribe("t")
+        assert (await bus.publish_and_wait("t", timeout=10**400)).subscribers_reached == 1
+        assert (await bus.route(stentor.Message("t"), timeout=10**400)).outcomes == {"a": stentor.Routed.DELIVERED}
 
 
 async def test_promise_12_an_unknown_option_is_named() -> None:

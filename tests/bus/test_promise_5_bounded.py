@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -239,3 +240,32 @@ async def test_promise_5_bounded_the_first_matching_subscription_governs_and_giv
             bus.publish_nowait("t.x")
         agent.receive_nowait()
         bus.publish_nowait("t.x")
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_promise_5_bounded_what_is_polled_and_not_acknowledged(leaves: bool) -> None:
+    sent = 0
+    got: list[object] = []
+    async with stentor.open_bus() as bus:
+        agent = bus.register("a")
+        subscription = agent.subscribe("t", mode="polling", auto_ack=False, capacity=5)
+        for _ in range(20):
+            for _ in range(10):
+                with suppress(trio.WouldBlock):
+                    bus.publish_nowait("t", sent)
+                    sent += 1
+            await agent.poll(max_messages=100)
+            if leaves:
+                agent.leave()
+                agent.rejoin()
+            record = agent.statistics()
+            assert record.unacknowledged <= 5
+            assert subscription.waiting <= 10
+            check_conservation(bus, agent)
+        agent.leave()
+        agent.rejoin()
+        while polled := await agent.poll(max_messages=100):
+            got += [message.payload for message in polled]
+            assert agent.acknowledge(polled) == len(polled) <= 5
+        assert got == list(range(sent))
+        assert sent <= 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Generic, TypeVar, cast, final
 
 import trio
@@ -15,7 +16,7 @@ from stentor._values.messages import Message
 from stentor._values.options import options_from
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator
     from typing import Self, Unpack
 
     from stentor._bus.parts import Parts
@@ -103,10 +104,11 @@ class _Member:
         self._receiving.check_open()
         checks.whole("max_messages", max_messages, least=1)
         await trio.lowlevel.checkpoint()
+        messages: list[Message] = []
         with trio.CancelScope() as scope:
             scope.shield = True  # what is taken is handed over
             polled = self._parts.attendance.poll(self._recipient, max_messages)
-            messages = [delivery.message for delivery in polled]
+            messages += [delivery.message for delivery in polled]
             messages += await self._parts.backlog.poll(
                 self._recipient, max_messages - len(messages), alone=not messages
             )
@@ -121,8 +123,11 @@ class _Member:
 
         Args:
             messages: One or several that `poll` returned.
+
+        Raises:
+            TypeError: `messages` is, or holds, something else; nothing has been acknowledged.
         """
-        several = [messages] if isinstance(messages, Message) else list(messages)
+        several = [messages] if isinstance(messages, Message) else _messages(messages)
         done = sum(self._parts.attendance.acknowledge(self._recipient, message.id) for message in several)
         return done + self._parts.backlog.acknowledge_soon(self._recipient, several)
 
@@ -145,6 +150,11 @@ class _Member:
         """Tell the name and the number of subscriptions."""
         state = "closed " if self.closed else ""
         return f"<{state}{type(self).__name__} {self.name!r} with {len(self._recipient.subscriptions)} subscriptions>"
+
+
+def _messages(several: object) -> list[Message]:
+    given = list(cast("Iterable[object]", several)) if isinstance(several, Iterable) else [several]
+    return [checks.instance("messages", message, Message) for message in given]
 
 
 @final

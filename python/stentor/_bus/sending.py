@@ -133,7 +133,7 @@ class Sending:
             trio.ClosedResourceError: The bus is closed.
         """
         if timeout is not None:
-            checks.seconds("timeout", timeout, infinite=True)
+            timeout = checks.seconds("timeout", timeout, infinite=True)
         message = self._stamp(topic, payload, options)
         selection, outcomes = await self._parts.publishing.publish_and_wait(message, timeout)
         return self._broadcast_result(message, selection, outcomes)
@@ -196,7 +196,7 @@ class Sending:
         """
         self._check_accepting()
         if timeout is not None:
-            checks.seconds("timeout", timeout, infinite=True)
+            timeout = checks.seconds("timeout", timeout, infinite=True)
         checks.instance("message", message, Message)
         topic = self._everybody if message.addressing is AddressingMode.BROADCAST else message.topic
         stamped = self._admit_message(self._parts.stamper.restamp(message, topic))

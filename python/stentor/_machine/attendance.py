@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING, Final, final
 
 import trio
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from stentor._machine.ledger import Ledger
     from stentor._machine.readiness import Readiness
     from stentor._mechanisms.deliveries import Delivery
+    from stentor._mechanisms.mailbox import Lane, Quota
     from stentor._mechanisms.recipients import Recipient
 
 logger: Final = logging.getLogger("stentor")
@@ -97,11 +99,16 @@ class Attendance:
 
     @trio.lowlevel.enable_ki_protection
     def poll(self, recipient: Recipient, limit: int) -> list[Delivery]:
-        """Take what waits to be polled: handled from now on or, without `auto_ack`, once it is acknowledged."""
+        """Take what waits to be polled: handled from now on or, without `auto_ack`, once it is acknowledged.
+
+        Of one quota no more is unacknowledged than its capacity; what is beyond that waits on.
+        """
         polled: list[Delivery] = []
+        handed_out = Counter(delivery._target.quota for delivery in recipient.unacknowledged.values())
         for lane in recipient.lanes:
             if isinstance(lane.mode, Polling):
-                while len(polled) < limit and (delivery := self._dispatcher.pull(lane)) is not None:
+                keeps = None if lane.mode.auto_ack else handed_out
+                while len(polled) < limit and (delivery := self._pull_polled(lane, keeps)) is not None:
                     delivery._state = RUNNING
                     polled.append(delivery)
                     if lane.mode.auto_ack:
@@ -110,6 +117,14 @@ class Attendance:
                         self.acknowledge(recipient, delivery.message.id)  # polled before, by another subscription
                         recipient.unacknowledged[delivery.message.id] = delivery
         return polled
+
+    def _pull_polled(self, lane: Lane, handed_out: Counter[Quota] | None) -> Delivery | None:
+        if handed_out is not None and (first := lane.first()) is not None:
+            quota = first._target.quota
+            if handed_out[quota] >= quota.capacity:
+                return None
+            handed_out[quota] += 1
+        return self._dispatcher.pull(lane)
 
     @trio.lowlevel.enable_ki_protection
     def acknowledge(self, recipient: Recipient, message_id: str) -> bool:

@@ -136,7 +136,7 @@ class Publishing:
                 selection = await self.publish(message, outcomes)
                 outcomes.committed()
                 await outcomes.wait()
-            await outcomes.give_up(TimeoutError(f"not handled within {timeout} s"))
+            await outcomes.give_up(TimeoutError(f"not handled within {timeout:g} s"))
         return selection, outcomes
 
     def watch(self, keeper: Keeper | None = None) -> Outcomes:
