@@ -129,14 +129,15 @@ class Publishing:
             DeadlockError: It would wait for a handler that waits for the caller's.
         """
         outcomes = self.watch(keeper)
-        deadline = inf if timeout is None else trio.current_time() + timeout
+        limit = inf if timeout is None else timeout
+        deadline = trio.current_time() + limit
         selection: Selection | None = None
         with self._waits.waiting_for(outcomes.awaited):
             with trio.move_on_at(deadline):
                 selection = await self.publish(message, outcomes)
                 outcomes.committed()
                 await outcomes.wait()
-            await outcomes.give_up(TimeoutError(f"not handled within {timeout:g} s"))
+            await outcomes.give_up(TimeoutError(f"not handled within {limit:g} s"))
         return selection, outcomes
 
     def watch(self, keeper: Keeper | None = None) -> Outcomes:
