@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, final
 import trio
 
 from stentor.bridge._counting import logger
-from stentor.bridge._errors import ConnectionLost, ReplyError
+from stentor.bridge._errors import LEAVE, ConnectionLost, ReplyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,6 +42,7 @@ class Acknowledging:
         self._wake = trio.Event()
         self._room = trio.lowlevel.ParkingLot()
         self._quiet = trio.lowlevel.ParkingLot()
+        self._trouble = ""
         self.closing = False
         """Whether what is left now is to come again, when this node is back."""
 
@@ -126,10 +127,14 @@ class Acknowledging:
             raise
         error = next((reply for reply in replies[-len(by_key) :] if isinstance(reply, ReplyError)), None)
         if error is not None:
-            logger.warning("entries could not be acknowledged: %s", error.text)
-            self._link.fail(connection, error)
+            if error.text != self._trouble:
+                logger.warning("entries could not be acknowledged: %s", error.text)
+            self._trouble = error.text
+            if error.code in LEAVE:
+                self._link.fail(connection, error)
             await trio.sleep(RETRY)
             return
+        self._trouble = ""
         del self._done[: len(batch)]
         for entry in batch:
             del self._held[entry]

@@ -7,6 +7,9 @@ from typing import Final, final
 FATAL_CODES: Final = frozenset({"WRONGPASS", "NOAUTH", "NOPERM", "WRONGTYPE", "DENIED"})
 """Code words of errors that trying again at once cannot mend: somebody must change a right, a password or a key."""
 
+LEAVE: Final = FATAL_CODES | {"READONLY", "MOVED", "CLUSTERDOWN", "MASTERDOWN"}
+"""Code words of errors after which a better connection is to be looked for; after all others one waits a little."""
+
 
 @final
 class ReplyError(Exception):

@@ -15,7 +15,7 @@ import trio
 from stentor.bridge._body import Beacon, Control, encode_control
 from stentor.bridge._counting import logger
 from stentor.bridge._envelope import Envelope
-from stentor.bridge._errors import ConnectionLost, ReplyError
+from stentor.bridge._errors import LEAVE, ConnectionLost, ReplyError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,10 +39,6 @@ PAGE: Final = 1000
 """Scopes in one beacon."""
 FIRST_DELAY: Final = 0.05
 LONGEST_DELAY: Final = 1.0
-LEAVE: Final = frozenset(
-    {"NOPERM", "NOAUTH", "WRONGPASS", "READONLY", "MOVED", "CLUSTERDOWN", "MASTERDOWN", "WRONGTYPE"}
-)
-"""Errors after which the link is to look for a better connection; after all others the sender waits a little."""
 
 
 @final

@@ -18,7 +18,7 @@ import trio
 from stentor.bridge._acknowledging import Acknowledging
 from stentor.bridge._body import MESSAGE
 from stentor.bridge._counting import logger
-from stentor.bridge._errors import ConnectionLost, ReplyError
+from stentor.bridge._errors import LEAVE, ConnectionLost, ReplyError
 from stentor.bridge._gaps import Gap, GapKind
 from stentor.bridge._incoming import MESSAGES
 from stentor.bridge._repeats import Repeats
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 COUNT: Final = 256
 """Entries in one read at most. Where a connection is lost during a read, the next asks for fewer: the reply may have
 been more than the server keeps for a slow client."""
+RETRY: Final = 0.05
+"""Seconds to wait after the server has refused to be read."""
 FIELD: Final = b"e"
 """The one field of an entry, which holds the envelope."""
 DEAD_KEPT: Final = 10_000
@@ -264,8 +266,11 @@ class Streams:
             except ConnectionLost:
                 continue
             except ReplyError as error:
-                self._link.fail(connection, "its groups are gone" if error.code == "NOGROUP" else error)
-                await trio.lowlevel.checkpoint()
+                if error.code == "NOGROUP":
+                    self._link.fail(connection, "its groups are gone")
+                elif error.code in LEAVE:
+                    self._link.fail(connection, error)
+                await trio.sleep(RETRY)
 
     async def _next(self, connection: Connection) -> list[tuple[str, list[Any]]]:
         """Return what has come to each stream since the last read, waiting a little for something to come."""
