@@ -10,11 +10,13 @@ import trio
 
 import stentor
 from stentor.bridge import GapKind, RedisBridge
+from stentor.storage import SQLiteStore
 from tests.bridge.joined import OPTIONS, Log, joined, until
 from tests.bridge.servers import RedisServer, redis_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = [pytest.mark.live, pytest.mark.real_clock]
 STREAM = "st1:{test}:s:0"
@@ -221,3 +223,34 @@ async def test_a_server_that_lost_its_data_is_started_over_with(server: RedisSer
             await until(lambda: log.payloads == [1, 2])
             assert into.statistics().gaps["reset"] == 1
             assert into.statistics().missing == 0
+
+
+async def test_a_message_goes_from_store_to_store_whoever_dies(server: RedisServer, tmp_path: Path) -> None:
+    seen: list[tuple[object, bool]] = []
+
+    async def note(message: stentor.Message, delivery: stentor.Delivery) -> None:
+        seen.append((message.payload, delivery.redelivered))
+
+    options: dict[str, Any] = OPTIONS | {"transport": "streams", "durable": True, "out": ["t"], "node": "a"}
+    with pytest.raises(Dies):
+        async with stentor.open_bus(store=SQLiteStore(tmp_path / "a.db")) as here:
+            async with RedisBridge(here, "unix:///nobody/listens.sock", **options):
+                for n in range(5):
+                    await here.publish("t", n)
+                raise Dies
+    async with joined(server, "b", in_=["t"], transport="streams") as (_, into):
+        await into.synced()
+    async with stentor.open_bus(store=SQLiteStore(tmp_path / "a.db")) as here:
+        async with RedisBridge(here, server.url, **options) as out_of:
+            await here.publish("t", 5)
+            await until(lambda: out_of.statistics().sent == 6)
+            await here.settled()
+            (summary,) = await here.store.mailboxes()
+            assert summary.unread == 0
+    store = SQLiteStore(tmp_path / "b.db")
+    async with stentor.open_bus(store=store) as there:
+        async with RedisBridge(there, server.url, in_=["t"], node="b", **(OPTIONS | {"transport": "streams"})):
+            there.register("reader", note, durable=True).subscribe("t")
+            await until(lambda: len(seen) == 6)
+            await until(lambda: pending(server) == 0)
+    assert [payload for payload, _ in seen] == list(range(6))

@@ -61,7 +61,7 @@ class Extension:
         hello True
     """
 
-    __slots__ = ("_agents", "_bus", "_hooks", "_parts", "_questions", "closed", "name")
+    __slots__ = ("_agents", "_bus", "_hooks", "_own", "_parts", "_questions", "closed", "name")
 
     name: str
     """The topic under which it publishes: the reserved segment, and the name that was given."""
@@ -76,6 +76,8 @@ class Extension:
         self._hooks = hooks
         self._parts = parts = bus._parts
         self._agents: list[Agent] = []
+        self._own: frozenset[Recipient] = frozenset()
+        """The recipients of those."""
         self._questions: dict[RelayedQuestion, float] = {}
         """Those from elsewhere that may still be answered, with their deadlines."""
         if "on_subscription" in hooks:
@@ -87,11 +89,15 @@ class Extension:
 
     # -- out of the bus -----------------------------------------------------------------------------------------------
 
-    def register(self, handler: Handler, **options: Unpack[FeedKeywords]) -> Agent:
+    def register(
+        self, handler: Handler, *, concurrency: int = 1, durable: bool = False, **options: Unpack[FeedKeywords]
+    ) -> Agent:
         """Add a recipient of the extension's own, which subscribes as an agent does.
 
         Args:
             handler: As for `Bus.register`. What fails in it is logged and a dead letter.
+            concurrency: As for `Bus.register`.
+            durable: As for `Bus.register`.
             **options: Those of `SubscriptionOptions`, for what it gets in the place of agents that it stands in for.
 
         Raises:
@@ -100,20 +106,29 @@ class Extension:
             trio.ClosedResourceError: The extension or the bus is closed.
         """
         self._check_open()
-        number = f"{len(self._agents) + 1}"
+        slots = checks.whole("concurrency", concurrency, least=1)
+        if checks.instance("durable", durable, bool) and self._parts.settings.store is None:
+            msg = "durable must go with a store given to open_bus"
+            raise ValueError(msg)
+        name = self.name if not self._agents else self._topic(f"{len(self._agents) + 1}")
         recipient = Recipient(
-            self.name if not self._agents else self._topic(number),
+            name,
             handler,
             context=copy_context(),
             policy=HandlerPolicy(),
             options=SubscriptionOptions(**options),
             arrange=self._parts.readiness.arrange,
             wants_delivery=check_handler(handler) > 1,
-            slots=1,
+            slots=slots,
             is_extension=True,
+            durable=durable,
         )
         agent = Agent(self._bus._admit(recipient), self._parts)
         self._agents.append(agent)
+        self._own = self._own | {recipient}
+        if name in self._parts.backlog.names:
+            agent.leave()
+            agent.rejoin()
         return agent
 
     def stand_in(self, name: str, agent: Agent) -> None:
@@ -204,7 +219,7 @@ class Extension:
         message = self._bus._admit_message(message)
         if answer is not None:
             self._expect(RelayedQuestion(message, answer))
-        return message, Relay({agent._recipient for agent in self._agents}, done, redelivered=redelivered)
+        return message, Relay(self._own, done, redelivered=redelivered)
 
     def _expect(self, question: RelayedQuestion) -> None:
         """Let replies find the way back until the deadline of the question."""
@@ -272,7 +287,7 @@ class Extension:
             self._parts.registry.on_change.remove(hooks["on_agent"])
         if "health" in hooks:
             self._parts.examiners.remove(hooks["health"])
-        self._parts.registry.stand_down_all({agent._recipient for agent in self._agents})
+        self._parts.registry.stand_down_all(self._own)
         for agent in self._agents:
             agent.close()
 

@@ -38,8 +38,10 @@ class Relay:
 
     def select(self, selection: Selection) -> Selection:
         """Choose all but those who brought it."""
-        if any(target.recipient in self._not_to for target in selection.targets):
-            return selection.only([t for t in selection.all_targets if t.recipient not in self._not_to])
+        not_to = self._not_to
+        for target in selection.all_targets if selection.durable else selection.targets:
+            if target.recipient in not_to:
+                return selection.only([t for t in selection.all_targets if t.recipient not in not_to])
         return selection
 
     def accepted(self, delivery: Delivery) -> None:

@@ -44,6 +44,8 @@ class MessageBody(msgspec.Struct, array_like=True, frozen=True):
     """The node where somebody waits for a reply, or empty."""
     to: str
     """The node that it is for, or empty."""
+    again: bool
+    """Whether it may have been sent before, by an earlier process on the same store."""
     payload: Any
 
 
@@ -131,7 +133,9 @@ def _is_plain(payload: object) -> bool:
     return kind in _SCALARS or (kind is float and payload == payload)  # noqa: PLR0124 - all but NaN
 
 
-def encode_body(message: stentor.Message, clock: AnchoredClock, *, asked_by: str = "", to: str = "") -> bytes:
+def encode_body(
+    message: stentor.Message, clock: AnchoredClock, *, asked_by: str = "", to: str = "", again: bool = False
+) -> bytes:
     """Put a message into bytes, all but its topic.
 
     Args:
@@ -139,6 +143,7 @@ def encode_body(message: stentor.Message, clock: AnchoredClock, *, asked_by: str
         clock: Translates them.
         asked_by: The node where somebody waits for a reply to it, if there is one.
         to: The node that it is for, if it is for one alone.
+        again: Whether it may have been sent before, by an earlier process.
 
     Raises:
         UnsendableError: The payload would not come back equal.
@@ -167,6 +172,7 @@ def encode_body(message: stentor.Message, clock: AnchoredClock, *, asked_by: str
         message.cause,
         asked_by,
         to,
+        again,
         payload,
     )
     try:

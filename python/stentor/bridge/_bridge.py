@@ -51,6 +51,8 @@ ORIGINS: Final = 4096
 """Origins whose numbers are remembered."""
 MAILBOX: Final = 1000
 """Messages that wait on the bus for the bridge, beside those in its outbox."""
+DURABLE_AT_ONCE: Final = 100
+"""Stored messages that may be on their way to the server at once."""
 DRAIN: Final = 5.0
 """Seconds for which a bridge that is closed goes on sending what it has."""
 CLUSTERED: Final = ("redis+cluster://", "rediss+cluster://")
@@ -106,6 +108,7 @@ class RedisBridge:
             - `keys`, `sign_with`: secrets of at least 16 bytes by number; every message is then signed with that of
               `sign_with`, and only what is signed with one of them comes in.
             - `interest`: `"topics"` subscribes to what is listened to; `"namespace"` to one pattern, for access rules.
+            - `durable`: whether what leaves is stored first, in the store of the bus, and kept until the server has it.
             - `directory`: whether agents can be addressed by name across processes.
             - `timing`: how soon a dead connection is noticed: `LinkTiming`.
             - `wait_replicas`, `wait_timeout`: replicas that must have a message before it counts as sent.
@@ -363,7 +366,14 @@ class RedisBridge:
         settings = self._settings
         overflow = Overflow.FAIL if settings.overflow is Overflow.FAIL else Overflow.BLOCK
         capacity = min(MAILBOX, settings.outbox_capacity)
-        self._agent = agent = self._extension.register(self._outgoing.take, capacity=capacity, overflow=overflow)
+        outgoing = self._outgoing
+        self._agent = agent = self._extension.register(
+            outgoing.take_and_confirm if settings.durable else outgoing.take,
+            concurrency=DURABLE_AT_ONCE if settings.durable else 1,
+            durable=settings.durable,
+            capacity=capacity,
+            overflow=overflow,
+        )
         for pattern in self._out:
             agent.subscribe(pattern, capacity=capacity, overflow=overflow)
         if self._directory is not None:

@@ -39,6 +39,10 @@ class AnchoredClock:
         """Return the instant of the steady clock at which the wall clock would say so."""
         return moment - self._anchor
 
+    def milliseconds_at(self, instant: float) -> int:
+        """Return an instant of the steady clock as whole milliseconds since 1970, 0 if that was before."""
+        return max(0, int((instant + self._anchor) * 1000.0))
+
     def milliseconds(self) -> int:
         """Return the present as whole milliseconds since 1970, 0 if that has not been yet."""
-        return max(0, int((self.steady() + self._anchor) * 1000.0))
+        return self.milliseconds_at(self.steady())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from bisect import bisect_left
 from collections import Counter
 from typing import TYPE_CHECKING, Final, final
 
@@ -59,11 +60,9 @@ class Counts:
 
     def age(self, seconds: float) -> None:
         """Take note how old a message was when it was accepted here."""
-        self.oldest_age = max(self.oldest_age, seconds)
-        for index, bound in enumerate(AGES):
-            if seconds <= bound:
-                self.ages[index] += 1
-                return
+        if seconds > self.oldest_age:
+            self.oldest_age = seconds
+        self.ages[bisect_left(AGES, seconds)] += 1
 
 
 @final

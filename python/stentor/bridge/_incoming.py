@@ -138,7 +138,8 @@ class Incoming:
             return False
         addressing = stentor.AddressingMode.DIRECT if envelope.kind == DIRECT else stentor.AddressingMode.TOPIC
         message = message_of(envelope.topic, body, self._clock, addressing)
-        self._counts.age(self._clock.milliseconds() / 1000.0 - envelope.sent_at / 1000.0)
+        redelivered = redelivered or body.again
+        self._counts.age((self._clock.milliseconds() - envelope.sent_at) / 1000.0)
         note_hops(self._bus, message, envelope.hop)
         answer = partial(self._answer, body.asked_by) if body.asked_by else None
         try:

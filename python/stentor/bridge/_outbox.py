@@ -12,7 +12,6 @@ from math import inf
 from typing import TYPE_CHECKING, Final, final
 
 import trio
-from attrs import define
 
 from stentor import Overflow
 
@@ -24,29 +23,55 @@ OVERHEAD: Final = 200
 
 
 @final
-@define(eq=False)
 class Entry:
     """One message on its way out."""
 
-    kind: int
-    scope: str
-    """Whose numbers it is numbered by."""
-    topic: str
-    body: bytes
-    hop: int
-    sent_at: int
-    """Milliseconds since 1970."""
-    accepted_at: float
-    """On the steady clock, for the age of the outbox."""
-    expires_at: float = inf
-    number: int = 0
-    tries: int = 0
-    """How often it has been put on the wire."""
+    __slots__ = (
+        "accepted_at",
+        "body",
+        "dropped",
+        "expires_at",
+        "hop",
+        "kind",
+        "number",
+        "over",
+        "scope",
+        "sent_at",
+        "size",
+        "topic",
+        "tries",
+    )
 
-    @property
-    def size(self) -> int:
+    def __init__(  # noqa: PLR0917 - a record, made in one place
+        self,
+        kind: int,
+        scope: str,
+        topic: str,
+        body: bytes,
+        hop: int,
+        sent_at: int,
+        accepted_at: float,
+        expires_at: float = inf,
+    ) -> None:
+        """Make one that has no number yet; it is sent at `sent_at` milliseconds since 1970."""
+        self.kind = kind
+        self.scope = scope
+        """Whose numbers it is numbered by."""
+        self.topic = topic
+        self.body = body
+        self.hop = hop
+        self.sent_at = sent_at
+        self.accepted_at = accepted_at
+        """On the steady clock, as `expires_at`."""
+        self.expires_at = expires_at
+        self.size = len(body) + len(topic) + OVERHEAD
         """Bytes that it takes, about."""
-        return len(self.body) + len(self.topic) + OVERHEAD
+        self.number = 0
+        self.tries = 0
+        """How often it has been put on the wire."""
+        self.over: trio.Event | None = None
+        """Is set when it is confirmed, or dropped, if somebody waits for that."""
+        self.dropped = False
 
 
 @final
@@ -63,11 +88,13 @@ class Outbox:
         self._capacity = capacity
         self._capacity_bytes = capacity_bytes
         self._overflow = overflow
+        self._latest = overflow is Overflow.LATEST
         self._waiting: OrderedDict[Entry, None] = OrderedDict()
         self._on_the_wire: list[Entry] = []
         self._by_topic: dict[str, Entry] = {}
         """LATEST: what waits, by topic."""
         self._bytes = 0
+        self._count = 0
         self._room = trio.lowlevel.ParkingLot()
         self.on_entry: Callable[[], object] = _nothing
         """Is called when there is something to send."""
@@ -81,7 +108,7 @@ class Outbox:
 
     def __len__(self) -> int:
         """Return how many messages are not confirmed."""
-        return len(self._waiting) + len(self._on_the_wire)
+        return self._count
 
     @property
     def bytes(self) -> int:
@@ -91,7 +118,7 @@ class Outbox:
     @property
     def is_full(self) -> bool:
         """Whether there is no room for another message."""
-        return len(self) >= self._capacity or self._bytes >= self._capacity_bytes
+        return self._count >= self._capacity or self._bytes >= self._capacity_bytes
 
     def oldest(self) -> float | None:
         """Return when the oldest message was accepted, or None if there is none."""
@@ -102,22 +129,24 @@ class Outbox:
 
     def offer(self, entry: Entry) -> bool:
         """Number and take `entry`, or what the policy says; False when it is not taken, and has to wait for room."""
-        if self._overflow is Overflow.LATEST and (older := self._by_topic.get(entry.topic)) is not None:
+        if self._latest and (older := self._by_topic.get(entry.topic)) is not None:
             del self._waiting[older]
             self._drop(older)
-        if self.is_full and not self._make_room():
+        full = self._count >= self._capacity or self._bytes >= self._capacity_bytes
+        if full and not self._make_room():
             return False
-        if entry.number == 0:
-            entry.number = self._number(entry.scope)
+        entry.number = self._number(entry.scope)
         self.accepted += 1
-        if self.is_full:  # the newest is dropped, or everything is on the wire
-            self.dropped += 1
+        if full and self.is_full:  # the newest is dropped, or everything is on the wire
+            self._drop_new(entry)
             return True
-        if self._overflow is Overflow.LATEST:
+        if self._latest:
             self._by_topic[entry.topic] = entry
         self._waiting[entry] = None
         self._bytes += entry.size
-        self.peak = max(self.peak, len(self))
+        self._count += 1
+        if self._count > self.peak:
+            self.peak = self._count
         self.on_entry()
         return True
 
@@ -130,13 +159,21 @@ class Outbox:
         return True
 
     def _drop(self, entry: Entry) -> None:
-        self.dropped += 1
-        self._forget(entry)
-
-    def _forget(self, entry: Entry) -> None:
+        """Drop what waits."""
         self._bytes -= entry.size
+        self._count -= 1
         if self._by_topic.get(entry.topic) is entry:
             del self._by_topic[entry.topic]
+        self._drop_new(entry)
+
+    def _drop_new(self, entry: Entry) -> None:
+        self.dropped += 1
+        self._end(entry, dropped=True)
+
+    def _end(self, entry: Entry, *, dropped: bool) -> None:
+        if entry.over is not None:
+            entry.dropped = dropped
+            entry.over.set()
 
     async def room(self) -> None:
         """Wait until there may be room."""
@@ -155,11 +192,13 @@ class Outbox:
         size = 0
         while not self._is_in_doubt and self._waiting and len(self._on_the_wire) < most and size < most_bytes:
             entry, _ = self._waiting.popitem(last=False)
-            if self._by_topic.get(entry.topic) is entry:
+            if self._latest and self._by_topic.get(entry.topic) is entry:
                 del self._by_topic[entry.topic]
             if entry.expires_at <= now:
                 self.expired += 1
                 self._bytes -= entry.size
+                self._count -= 1
+                self._end(entry, dropped=False)
                 continue
             size += entry.size
             self._on_the_wire.append(entry)
@@ -173,10 +212,16 @@ class Outbox:
 
     def confirm(self, entries: list[Entry], *, dropped: bool = False) -> None:
         """The server has these, or has refused them for good; whatever else was taken is still to be sent."""
-        gone = set(entries)
-        self._on_the_wire = [entry for entry in self._on_the_wire if entry not in gone]
+        if len(entries) == len(self._on_the_wire):
+            self._on_the_wire = []
+        else:
+            gone = set(entries)
+            self._on_the_wire = [entry for entry in self._on_the_wire if entry not in gone]
+        self._count -= len(entries)
         for entry in entries:
             self._bytes -= entry.size
+            if entry.over is not None:
+                self._end(entry, dropped=dropped)
         if dropped:
             self.dropped += len(entries)
         else:

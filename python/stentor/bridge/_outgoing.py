@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
+import trio
+
 import stentor
 from stentor.bridge._body import DIRECT, MESSAGE, REPLY, encode_body
 from stentor.bridge._errors import UnsendableError
@@ -73,7 +75,23 @@ class Outgoing:
         while not self._outbox.offer(entry):
             await self._outbox.room()
 
-    def _entry(self, message: stentor.Message) -> Entry:
+    async def take_and_confirm(self, message: stentor.Message, delivery: stentor.Delivery) -> None:
+        """Do as `take`, and return when the server has confirmed it, so that a stored message is kept until then.
+
+        Raises:
+            RuntimeError: The server has refused it for good, or it has gone in a circle.
+            Exception: What else `take` raises.
+        """
+        entry = self._entry(message, again=delivery.redelivered)
+        entry.over = trio.Event()
+        while not self._outbox.offer(entry):
+            await self._outbox.room()
+        await entry.over.wait()
+        if entry.dropped:
+            msg = "the outbox dropped it, or the server has refused it for good"
+            raise RuntimeError(msg)
+
+    def _entry(self, message: stentor.Message, *, again: bool = False) -> Entry:
         hop = hops_of(message) + 1
         if hop > MOST_HOPS:
             self._counts.refuse("hops", message.topic)
@@ -81,13 +99,14 @@ class Outgoing:
             raise RuntimeError(msg)
         asked_by = self._node if self._extension.expects_reply(message) else ""
         if message.addressing is not stentor.AddressingMode.DIRECT:
-            return self._made(MESSAGE, self._scope_of(message.topic), message, hop, asked_by=asked_by)
+            scope = self._scope_of(message.topic)
+            return self._made(MESSAGE, scope, message, hop, asked_by=asked_by, again=again)
         node = self._node_of(message.topic)
         if node is None:
             self._counts.refuse("unknown agent", repr(message.topic))
             msg = f"no node has an agent {message.topic!r} any more"
             raise LookupError(msg)
-        return self._made(DIRECT, self._inbox_of(node), message, hop, asked_by=asked_by, to=node)
+        return self._made(DIRECT, self._inbox_of(node), message, hop, asked_by=asked_by, to=node, again=again)
 
     def answer(self, node: str, message: stentor.Message) -> bool:
         """Send a reply to the node where somebody asked; return False, and count it, if it cannot be sent."""
@@ -101,25 +120,25 @@ class Outgoing:
         return True
 
     def _made(
-        self, kind: int, scope: str, message: stentor.Message, hop: int, *, asked_by: str = "", to: str = ""
+        self,
+        kind: int,
+        scope: str,
+        message: stentor.Message,
+        hop: int,
+        *,
+        asked_by: str = "",
+        to: str = "",
+        again: bool = False,
     ) -> Entry:
+        clock, topic = self._clock, message.topic
         try:
-            body = encode_body(message, self._clock, asked_by=asked_by, to=to)
-            size = len(body) + len(message.topic.encode()) + ROOM_FOR_HEAD
-            if size > self._max_size:
+            body = encode_body(message, clock, asked_by=asked_by, to=to, again=again)
+            size = len(body) + 4 * len(topic) + ROOM_FOR_HEAD
+            if size > self._max_size and (size := size + len(topic.encode()) - 4 * len(topic)) > self._max_size:
                 msg = f"its envelope would have {size} bytes, and at most {self._max_size} may be sent"
                 raise UnsendableError(msg)  # noqa: TRY301 - counted with the others
         except UnsendableError as error:
             self._counts.refuse("unsendable", error)
             raise
-        now = self._clock.steady()
-        return Entry(
-            kind,
-            scope,
-            message.topic,
-            body,
-            hop,
-            self._clock.milliseconds(),
-            now,
-            message.expires_at,
-        )
+        now = clock.steady()
+        return Entry(kind, scope, topic, body, hop, clock.milliseconds_at(now), now, message.expires_at)

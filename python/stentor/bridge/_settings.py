@@ -93,6 +93,7 @@ class BridgeSettings:
     node: str | None = field(default=None, validator=_name_or_none)
     interest: Literal["topics", "namespace"] = field(default="topics", validator=_one_of(INTERESTS))
     directory: bool = True
+    durable: bool = False
     outbox_capacity: int = field(default=10_000, validator=_count(1))
     outbox_bytes: int = field(default=64 * 2**20, validator=_count(1))
     overflow: Overflow = field(default=Overflow.BLOCK, converter=_overflow)
@@ -128,6 +129,7 @@ class BridgeKeywords(TypedDict, total=False):
     node: str | None
     interest: Literal["topics", "namespace"]
     directory: bool
+    durable: bool
     outbox_capacity: int
     outbox_bytes: int
     overflow: Overflow | str
