@@ -35,6 +35,13 @@ async def until(condition: Callable[[], object]) -> None:
             await trio.sleep(0.01)
 
 
+async def trim(bridge: RedisBridge) -> None:
+    """Let a bridge look at its streams now, and not some seconds later."""
+    parts = bridge._running
+    assert parts.trimming is not None
+    await parts.trimming.look(await parts.send_link.connected())
+
+
 class Log:
     """A handler that writes messages down."""
 

@@ -10,7 +10,7 @@ import pytest
 import stentor
 from stentor import Trouble
 from stentor.bridge import LinkTiming, RedisBridge
-from tests.bridge.joined import OPTIONS, Log, until
+from tests.bridge.joined import OPTIONS, Log, trim, until
 from tests.bridge.servers import RedisServer, redis_server, tls_server
 from tests.package import ROOT
 
@@ -58,7 +58,7 @@ async def test_the_rights_of_the_guide_are_enough(server: RedisServer, transport
             assert here.health().ok
             assert there.health().ok
             if transport == "streams":
-                await into._trimming.look(await into._send_link.connected())
+                await trim(into)
         assert server.ask("KEYS", "*n:*") == []  # nodes without a name of their own leave nothing behind
 
 

@@ -11,7 +11,7 @@ import trio
 import stentor
 from stentor.bridge import GapKind, RedisBridge
 from stentor.storage import SQLiteStore
-from tests.bridge.joined import OPTIONS, Log, joined, until
+from tests.bridge.joined import OPTIONS, Log, joined, trim, until
 from tests.bridge.servers import RedisServer, redis_server
 
 if TYPE_CHECKING:
@@ -185,8 +185,7 @@ async def test_streams_are_cut_back_to_what_somebody_needs(server: RedisServer) 
                 await here.publish("t", n)
             await until(lambda: len(log.messages) == 150)
             await trio.sleep(0.2)
-            connection = await out_of._send_link.connected()
-            await out_of._trimming.look(connection)
+            await trim(out_of)
             assert 0 < out_of.statistics().trimmed <= 150
             gate.set()
             await until(lambda: len(log.messages) == 300)
@@ -202,7 +201,7 @@ async def test_what_is_removed_unread_is_told_to_both_sides(server: RedisServer)
         for n in range(1000):
             await here.publish("t", n)
         await out_of.flushed()
-        await out_of._trimming.look(await out_of._send_link.connected())
+        await trim(out_of)
         assert out_of.statistics().gaps == {"trimmed": 1}
         async with joined(server, "b", in_=["t"], transport="streams") as (there, into):
             server.ask("HSET", "st1:{test}:seen:n:b", f"{out_of._origin.hex()}:{STREAM}", 0)

@@ -81,7 +81,7 @@ class Sender:
         self._link = link
         self._codec = codec
         self._clock = clock
-        self._origin = origin
+        self.origin = origin
         self._node = node
         self._counts = counts
         self._rng = rng
@@ -209,7 +209,7 @@ class Sender:
         return self._codec.encode(
             Envelope(
                 entry.kind,
-                self._origin,
+                self.origin,
                 entry.number,
                 entry.hop,
                 entry.tries > 1,
@@ -222,7 +222,7 @@ class Sender:
     def _wrapped(self, control: Control) -> bytes:
         kind, body = encode_control(control)
         return self._codec.encode(
-            Envelope(kind, self._origin, 0, 1, again=False, sent_at=self._clock.milliseconds(), topic="", body=body)
+            Envelope(kind, self.origin, 0, 1, again=False, sent_at=self._clock.milliseconds(), topic="", body=body)
         )
 
     def _beacons(self, answers: dict[str, int]) -> list[Command]:
