@@ -68,7 +68,7 @@ CONTROLS: st.SearchStrategy[Control] = st.one_of(
     st.builds(Presence, TEXTS, st.integers(0, 2**63 - 1), st.booleans(), NAMES, NAMES),
     st.builds(Goodbye, TEXTS, COUNTS),
 )
-PLAIN = MessageBody("m-1", None, 0.0, 1, None, None, None, {}, None, None, "", "", None)
+PLAIN = MessageBody("m-1", None, 0.0, 1, None, None, None, {}, None, None, "", "", again=False, payload=None)
 FIELDS = (
     *("id", "sender", "timestamp", "priority", "ttl", "deadline", "content_type"),
     *("headers", "in_reply_to", "cause", "payload"),
