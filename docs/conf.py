@@ -39,6 +39,7 @@ HANDLES = {
     "stentor.Subscription",
     "stentor.recording.Recorder",
     "stentor.recording.Recording",
+    "stentor.testing.Expectation",
 }
 """What is given and never made: its constructor is nobody's business."""
 
