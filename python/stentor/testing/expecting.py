@@ -133,6 +133,7 @@ class Expectation:
     async def _receive(self) -> None:
         try:
             self._message = self._feed.receive_nowait()
+            await trio.lowlevel.checkpoint()
         except trio.WouldBlock:
             with trio.move_on_after(self._within):
                 self._message = await self._feed.receive()
