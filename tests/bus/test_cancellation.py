@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
-from itertools import count
+from itertools import count, product
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -43,6 +44,10 @@ class Scene:
         self.begun[name].append(message.payload)
         await trio.sleep(seconds)
         self.ended[name].append(message.payload)
+
+    async def rest(self, _: stentor.Message) -> None:
+        """Another agent's handler."""
+        await trio.sleep(1.5)
 
     async def publish(self, payload: object, **options: Any) -> None:
         """Publish, and write down that it was accepted."""
@@ -111,6 +116,35 @@ async def publish_and_wait_with_timeout(scene: Scene) -> Call:
     return lambda: scene.publish_and_wait("X", timeout=3.0)
 
 
+async def publish_and_be_told(scene: Scene) -> Call:
+    await scene.publish("a")
+
+    async def call() -> None:
+        receipt = await scene.bus.publish("t", "X", confirm=True)
+        scene.sent.append("X")
+        assert (await receipt.confirmed()).subscribers_reached == 3
+
+    return call
+
+
+async def send_that_waits(scene: Scene) -> Call:
+    """Observed by everybody, so that all of them must have it or none."""
+    target = scene.bus.register("target", scene.rest, capacity=1)
+    scene.agents[0].subscribe("target", capacity=1)
+    scene.agents[1].subscribe("target", capacity=1)
+    scene.feed.subscribe("target", capacity=100)
+    for _ in range(2):
+        await scene.bus.send("target", "before")
+        scene.sent.append("before")
+        await all_parked()
+
+    async def call() -> None:
+        assert (await scene.bus.send("target", "X")).recipients[0] == target.name
+        scene.sent.append("X")
+
+    return call
+
+
 async def settled(scene: Scene) -> Call:
     await scene.publish_two()
     return scene.bus.settled
@@ -148,10 +182,15 @@ SCENES = (
     publish_and_wait,
     publish_and_wait_that_waits_for_room,
     publish_and_wait_with_timeout,
+    publish_and_be_told,
+    send_that_waits,
     settled,
     receive,
     iterate,
 )
+
+
+WHENS: tuple[When, ...] = ("before", "after")
 
 
 async def play(set_stage: Callable[[Scene], Awaitable[Call]], step: int, when: When, *, inside: bool) -> bool:
@@ -189,6 +228,24 @@ def test_promise_7_cancelled_at_every_step(
         if not trio.run(partial(play, set_stage, step, when, inside=inside), clock=MockClock(autojump_threshold=0)):
             break
     assert step >= (1 if set_stage is settled or inside else 2)
+
+
+@pytest.mark.long
+def test_promise_7_cancelled_at_every_step_long() -> None:
+    """Every scene and step, in so many orders of the scheduler: `STENTOR_SEEDS` or 1,000."""
+    for seed in range(int(os.environ.get("STENTOR_SEEDS", "1000"))):
+        for scene, when, inside in product(SCENES, WHENS, (False, True)):
+            for step in count() if not (inside and scene is settled) else ():
+                trio._core._run._r.seed(seed)
+                try:
+                    fired = trio.run(
+                        partial(play, scene, step, when, inside=inside), clock=MockClock(autojump_threshold=0)
+                    )
+                except BaseException as error:
+                    error.add_note(f"seed {seed}, {scene.__name__}, {when} step {step}, inside: {inside}")
+                    raise
+                if not fired:
+                    break
 
 
 async def publish_2500(step: int, when: When) -> bool:

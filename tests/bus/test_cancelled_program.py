@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Literal
@@ -167,3 +168,18 @@ def test_promise_7_a_program_ended_at_every_step_loses_nothing_silently(ending: 
         if not trio.run(partial(play, step, ending), clock=MockClock(autojump_threshold=0)):
             break
     assert step > 100
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("ending", ["cancelled", "error"])
+def test_promise_7_a_program_ended_at_every_step_loses_nothing_silently_long(ending: Ending) -> None:
+    """Every step, in so many orders of the scheduler: `STENTOR_SEEDS` or 1,000."""
+    for seed in range(int(os.environ.get("STENTOR_SEEDS", "1000"))):
+        for step in count():
+            trio._core._run._r.seed(seed)
+            try:
+                if not trio.run(partial(play, step, ending), clock=MockClock(autojump_threshold=0)):
+                    break
+            except BaseException as error:
+                error.add_note(f"seed {seed}, step {step}")
+                raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from functools import partial
 from itertools import count
@@ -76,8 +77,7 @@ def test_promise_7_a_request_cancelled_at_every_step_leaves_nothing_behind(
     assert step >= 2
 
 
-@pytest.mark.parametrize("seed", range(5))
-async def test_promise_8_every_request_has_one_outcome_and_no_answer_is_anothers(seed: int) -> None:
+async def two_hundred_requests(seed: int) -> None:
     dice = random.Random(seed)
     outcomes: dict[int, str] = {}
 
@@ -115,6 +115,18 @@ async def test_promise_8_every_request_has_one_outcome_and_no_answer_is_anothers
     assert len(outcomes) == 200
     assert set(outcomes.values()) <= {"reply", "cancelled", "RequestFailedError", "NoResponderError", "TooSlowError"}
     assert {"reply", "cancelled", "NoResponderError"} <= set(outcomes.values())
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_promise_8_every_request_has_one_outcome_and_no_answer_is_anothers(seed: int) -> None:
+    await two_hundred_requests(seed)
+
+
+@pytest.mark.long
+async def test_promise_8_every_one_of_many_requests_has_one_outcome() -> None:
+    """So many requests: `STENTOR_REQUESTS` or 100,000."""
+    for seed in range(1000, 1000 + int(os.environ.get("STENTOR_REQUESTS", "100000")) // 200):
+        await two_hundred_requests(seed)
 
 
 async def poll_at(step: int, when: When, *, auto_ack: bool) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 import stentor
 from tests.bus.accounts import all_parked, check_conservation
@@ -326,8 +328,7 @@ async def test_promise_4_who_waits_outside_of_handlers_is_in_no_cycle() -> None:
         check_conservation(bus)
 
 
-@pytest.mark.parametrize("seed", range(60))
-async def test_promise_4_random_graphs_of_handlers_never_hang(seed: int) -> None:
+async def random_graph(seed: int) -> None:
     """Up to 20 agents that publish, publish and wait, and sleep at random, through tiny mailboxes."""
     dice = random.Random(seed)
     names = [f"n{i}" for i in range(dice.randint(2, 20))]
@@ -364,3 +365,20 @@ async def test_promise_4_random_graphs_of_handlers_never_hang(seed: int) -> None
             assert record.handled == ended
             assert record.addressed == record.handled + record.dead
             check_conservation(bus, *agents)
+
+
+@pytest.mark.parametrize("seed", range(60))
+async def test_promise_4_random_graphs_of_handlers_never_hang(seed: int) -> None:
+    await random_graph(seed)
+
+
+@pytest.mark.long
+def test_promise_4_random_graphs_of_handlers_never_hang_long() -> None:
+    """So many graphs, `STENTOR_GRAPHS` or 10,000, each in an order of the scheduler of its own."""
+    for seed in range(1000, 1000 + int(os.environ.get("STENTOR_GRAPHS", "10000"))):
+        trio._core._run._r.seed(seed)
+        try:
+            trio.run(random_graph, seed, clock=MockClock(autojump_threshold=0))
+        except BaseException as error:
+            error.add_note(f"seed {seed}")
+            raise

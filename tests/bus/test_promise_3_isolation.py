@@ -71,10 +71,22 @@ def causes() -> list[Exception]:
 WAYS = (at_once, after_suspending, in_a_child, while_cancelled)
 
 
-async def test_promise_3_isolation_each_of_many_failures_is_seen_once_and_only_by_its_own_agent(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    account = Account()
+class Told(stentor.Observer):
+    """An observer that writes down who failed on what."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.failures: list[tuple[str, str]] = []
+
+    def failed(self, delivery: stentor.Delivery, error: Exception) -> None:
+        """Write it down."""
+        assert isinstance(error, Exception)
+        self.failures.append((delivery.agent, delivery.message.id))
+
+
+async def each_failure_is_seen_once(messages: int, caplog: pytest.LogCaptureFixture) -> None:
+    """Plant failures of 12 kinds in 4 ways, about two in three of what six agents get."""
+    account, observer = Account(), Told()
     planted: list[tuple[str, str]] = []
 
     def failing(name: str) -> Callable[[stentor.Message], Awaitable[None]]:
@@ -87,20 +99,32 @@ async def test_promise_3_isolation_each_of_many_failures_is_seen_once_and_only_b
         return account.handler(name, fail)
 
     caplog.set_level(logging.ERROR, "stentor")
-    async with stentor.open_bus(drain_timeout=1e6) as bus:
+    async with stentor.open_bus(drain_timeout=1e6, observers=[observer], dead_letter_capacity=10**6) as bus:
         agents = [bus.register(f"a{n}", failing(f"a{n}")) for n in range(6)]
         healthy = [bus.register(f"h{n}", account.handler(f"h{n}")) for n in range(3)]
         for agent in (*agents[:3], *healthy, *agents[3:]):
             agent.subscribe("t")
-        for i in range(96):
+        for i in range(messages):
             account.enter(await bus.publish("t", i))
         await bus.settled()
+        letters = [(letter.agent, letter.message.id) for letter in bus.dead_letters]
         account.check(bus, [*agents, *healthy])
         assert all(len(agent.subscriptions) == 1 for agent in agents)
-    assert [agent.statistics().handled for agent in healthy] == [96, 96, 96]
-    assert account.failed.total() == len(planted) > 300
-    told = [(r.__dict__["stentor_agent"], r.__dict__["stentor_message"]) for r in caplog.records]
-    assert sorted(told) == sorted(planted)
+    assert [agent.statistics().handled for agent in healthy] == [messages] * 3
+    assert account.failed.total() == len(planted) > 3 * messages
+    logged = [(r.__dict__["stentor_agent"], r.__dict__["stentor_message"]) for r in caplog.records]
+    assert sorted(logged) == sorted(letters) == sorted(observer.failures) == sorted(planted)
+
+
+async def test_promise_3_isolation_each_of_many_failures_is_seen_once_and_only_by_its_own_agent(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await each_failure_is_seen_once(96, caplog)
+
+
+@pytest.mark.long
+async def test_promise_3_isolation_each_of_ten_thousand_failures_is_seen_once(caplog: pytest.LogCaptureFixture) -> None:
+    await each_failure_is_seen_once(2_500, caplog)
 
 
 async def test_promise_3_isolation_a_failure_is_logged_with_agent_message_and_cause(

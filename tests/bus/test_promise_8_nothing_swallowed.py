@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 import trio
 
@@ -48,3 +50,49 @@ async def test_promise_8_what_is_no_exception_passes_even_from_a_handler_whose_t
     assert bus is not None
     assert agent.statistics().abandoned == 1
     check_conservation(bus, agent)
+
+
+async def crash_loop(messages: int) -> None:
+    """An agent that crashes once on most messages and always on every second, its poison; and who restarts it."""
+    retry = stentor.RetryPolicy(attempts=3, first_delay=1.0, factor=2.0, jitter=0.0)
+    handled: list[int] = []
+    attempts: Counter[int] = Counter()
+    restarts = 0
+
+    async def fragile(message: stentor.Message) -> None:
+        number = int(str(message.payload))
+        attempts[number] += 1
+        if number % 2 == 0 or (number % 3 and attempts[number] < 2):
+            raise ValueError(number)
+        handled.append(number)
+
+    async def supervise() -> None:
+        nonlocal restarts
+        while restarts < messages // 2:
+            await trio.sleep(2.0 ** (restarts % 6))
+            if agent.quarantined:
+                restarts += 1
+                agent.rejoin()
+
+    async with stentor.open_bus(drain_timeout=1e9) as bus:
+        agent = bus.register("fragile", fragile, retry=retry, on_error="quarantine", quarantine_after=1)
+        agent.subscribe("t", capacity=100)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(supervise)
+            for number in range(messages):
+                await bus.publish("t", number, sender="source")
+        await bus.settled()
+        check_conservation(bus, agent)
+        assert handled == list(range(1, messages, 2))
+        assert [letter.message.payload for letter in bus.dead_letters] == list(range(0, messages, 2))
+        assert {letter.attempts for letter in bus.dead_letters} == {3}
+        assert not agent.quarantined
+
+
+async def test_promise_8_a_crash_loop_loses_nothing_but_the_poison() -> None:
+    await crash_loop(200)
+
+
+@pytest.mark.long
+async def test_promise_8_a_crash_loop_of_a_thousand_restarts_loses_nothing_but_the_poison() -> None:
+    await crash_loop(2_000)
