@@ -5,6 +5,7 @@ A block fenced as ``python`` is a whole program. A block fenced as ``text`` righ
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +14,7 @@ import pytest
 from tests.package import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -50,6 +52,16 @@ def programs(page: Path) -> list[Program]:
 PROGRAMS = [program for page in PAGES for program in programs(page)]
 
 
+@pytest.fixture
+def _level() -> Iterator[None]:
+    """A program may silence the log for itself, and not for the next."""
+    logger = logging.getLogger("stentor")
+    level = logger.level
+    yield
+    logger.setLevel(level)
+
+
+@pytest.mark.usefixtures("_level")
 @pytest.mark.parametrize("program", PROGRAMS, ids=str)
 def test_the_program_runs(
     program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
