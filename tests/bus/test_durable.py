@@ -211,3 +211,57 @@ async def test_promise_6_a_group_of_durable_and_other_agents_gets_each_message_o
             await bus.publish("t", number)
         await bus.settled()
     assert sorted(got, key=str) == sorted(range(40), key=str)
+
+
+@pytest.mark.parametrize("batch_size", [10, 30, 80, 150])
+@pytest.mark.parametrize("suspends", [True, False])
+async def test_promise_2_batches_from_the_store_are_full_while_there_is_enough(
+    batch_size: int, *, suspends: bool
+) -> None:
+    """However the store is read; only the last batch waits, and what comes meanwhile fills it."""
+    sizes: list[int] = []
+    got: list[object] = []
+
+    async def handler(messages: list[stentor.Message]) -> None:
+        sizes.append(len(messages))
+        got.extend(message.payload for message in messages)
+        if suspends:
+            await trio.sleep(0.001)
+
+    async with stentor.open_bus(store=stentor.MemoryStore()) as bus:
+        agent = bus.register("a", handler, durable=True, mode="batch", batch_size=batch_size, batch_timeout=60)
+        agent.leave()
+        for number in range(320):
+            await bus.send("a", number)
+        agent.rejoin()
+        await trio.sleep(1)
+        full, rest = divmod(320, batch_size)
+        assert sizes == [batch_size] * full
+        for number in range(320, 320 + batch_size - rest):
+            await bus.send("a", number)
+        await trio.sleep(1)
+        assert sizes == [batch_size] * (full + 1)
+        assert got == list(range(320 + batch_size - rest))
+        await bus.settled()
+        check_conservation(bus, agent)
+
+
+async def test_promise_2_a_durable_agent_handles_as_many_at_once_as_it_may() -> None:
+    at_once = most = 0
+
+    async def handler(_: stentor.Message) -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await trio.sleep(1)
+        at_once -= 1
+
+    async with stentor.open_bus(store=stentor.MemoryStore()) as bus:
+        agent = bus.register("a", handler, durable=True, concurrency=300)
+        agent.leave()
+        for number in range(1000):
+            await bus.send("a", number)
+        agent.rejoin()
+        await bus.settled()
+        assert most == 300
+        assert agent.statistics().peak_waiting <= 600

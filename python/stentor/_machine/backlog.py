@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 logger: Final = logging.getLogger("stentor")
 
 PAGE: Final = 100
-"""How many stored messages wait in memory at once."""
+"""How many stored messages of one agent are in memory at once, unless its handler is called with more at a time."""
 
 
 @final
@@ -51,12 +51,12 @@ class _Service:
 
     __slots__ = ("more", "page", "recipient", "successor")
 
-    def __init__(self, recipient: Recipient) -> None:
+    def __init__(self, recipient: Recipient, page: Page) -> None:
         self.recipient = recipient
-        self.more = False
-        """Whether more has come for it since the store was read."""
-        self.page: Page | None = None
+        self.page = page
         """What it has of it now."""
+        self.more = True
+        """Whether there may be more in the store."""
         self.successor: Recipient | None = None
         """Who has its name by now; it is served when the store has back what this one has left."""
 
@@ -144,7 +144,7 @@ class Backlog:
     def _serve_soon(self, recipient: Recipient) -> None:
         service = self._serving.get(recipient.name)
         if service is None:
-            service = _Service(recipient)
+            service = _Service(recipient, Page(self._ledger, recipient, _size(recipient)))
             try:
                 self._nursery.start_soon(self._serve, service, name=f"stentor backlog of {recipient.name}")
             except RuntimeError:
@@ -153,9 +153,10 @@ class Backlog:
             self._ledger.busy += 1
         elif service.recipient is recipient:
             service.more = True
+            service.page.look_for_room()
         else:
             service.successor = recipient
-            if service.page is not None and service.page.has_told_all:
+            if service.page.has_told_all:
                 self._end(service)
 
     def _end(self, service: _Service) -> None:
@@ -168,13 +169,9 @@ class Backlog:
 
     async def _serve(self, service: _Service) -> None:
         recipient = service.recipient
-        options = recipient.quota.options
         try:
-            if recipient.handler is not None and not isinstance(options.behaviour(), Polling):
-                kept = evolve(options, capacity=PAGE, overflow=Overflow.BLOCK)  # what is stored is never dropped
-                quota = Quota(recipient.lane(options.behaviour(), backlog=True), kept)
-                while stored := await self._read_more(service):
-                    await self._serve_page(service, quota, stored)
+            if recipient.handler is not None and not isinstance(recipient.quota.options.behaviour(), Polling):
+                await self._serve_all(service)
         except trio.ClosedResourceError:
             logger.exception("the store was closed before agent %r had its backlog", recipient.name)
         finally:
@@ -183,45 +180,50 @@ class Backlog:
                 self._attendance.end_return(recipient)
             self._ledger.less_busy(1)
 
-    async def _read_more(self, service: _Service) -> Sequence[StoredMessage]:
-        """Read the next page; nothing only if nothing has come while it was read, or the agent is closed."""
-        recipient = service.recipient
-        stored: Sequence[StoredMessage] = ()
-        service.more = True
-        while service.more and not stored and not recipient.closed:
-            service.more = False
-            await self._storing.caught_up(recipient.name)
-            stored = await self._insist(recipient, partial(self._store.read, recipient.name, limit=PAGE))
-        if recipient.closed and stored:
-            numbers = [each.id for each in stored]
-            await self._insist(recipient, partial(self._store.release, recipient.name, numbers))
-            return ()
-        return stored
-
-    async def _serve_page(self, service: _Service, quota: Quota, stored: Sequence[StoredMessage]) -> None:
-        """Let the agent handle a page, and tell the store what has become of it, until that is known of all of it."""
-        recipient = service.recipient
-        page = service.page = Page(self._ledger, recipient)
-        target = Target(recipient, quota)
-        for each in stored:
-            delivery = Delivery(each.message, target, page)
-            delivery.redelivered = each.redelivered
-            page.numbers[delivery] = each.id
-            self._ledger.recalled(delivery)
-        self._dispatcher.accept_all(page.numbers)
+    async def _serve_all(self, service: _Service) -> None:
+        """Let the agent handle what is stored, and tell the store what has become of it, until there is no more."""
+        recipient, page = service.recipient, service.page
+        options = recipient.quota.options
+        kept = evolve(options, capacity=page.size, overflow=Overflow.BLOCK)  # what is stored is never dropped
+        target = Target(recipient, Quota(recipient.lane(options.behaviour(), backlog=True), kept))
         tell = partial(page.tell, self._store)
         try:
+            await self._fill(service, target)
             while page.numbers or page.has_news:
                 await page.progress()
                 await self._insist(recipient, tell)
                 if recipient.closed:
                     self._end(service)
+                await self._fill(service, target)
         except trio.Cancelled:
             with trio.CancelScope(shield=True):
                 await page.calls_over()
                 await self._storing.once(tell)
                 await self._storing.once(partial(self._store.release, recipient.name, list(page.numbers.values())))
             raise
+
+    async def _fill(self, service: _Service, target: Target) -> None:
+        """Read more into the page, as long as there is room and there may be some."""
+        recipient, page = service.recipient, service.page
+        while service.more and page.has_room and not recipient.closed:
+            service.more = False
+            await self._storing.caught_up(recipient.name)
+            room = page.size - len(page.numbers)
+            stored = await self._insist(recipient, partial(self._store.read, recipient.name, limit=room))
+            if recipient.closed:
+                numbers = [each.id for each in stored]  # type: ignore[unreachable]  # it may have been closed meanwhile
+                await self._insist(recipient, partial(self._store.release, recipient.name, numbers))
+            else:
+                service.more |= len(stored) == room
+                self._take(stored, target, page)
+
+    def _take(self, stored: Sequence[StoredMessage], target: Target, page: Page) -> None:
+        deliveries = [Delivery(each.message, target, page) for each in stored]
+        for each, delivery in zip(stored, deliveries, strict=True):
+            delivery.redelivered = each.redelivered
+            page.numbers[delivery] = each.id
+            self._ledger.recalled(delivery)
+        self._dispatcher.accept_all(deliveries)
 
     async def _insist(self, recipient: Recipient, call: Callable[[], Awaitable[T]]) -> T:
         """Call the store until it does what it is asked; where it fails, everything else goes before the backlog."""
@@ -279,6 +281,11 @@ class Backlog:
         numbers = _all(self._polled.pop(recipient.name, {}))
         if numbers:
             self._storing.call(recipient.name, partial(self._store.release, recipient.name, numbers))
+
+
+def _size(recipient: Recipient) -> int:
+    """Return how many stored messages the agent has in memory: for its next calls, while its handler is in others."""
+    return max(PAGE, 2 * recipient.quota.options.batch_size, 2 * (recipient.slots + recipient.slots_away))
 
 
 def _all(by_message: dict[str, list[int]]) -> list[int]:

@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 
 @final
 class Page:
-    """Watches a page of stored messages until all of them are over, and the store knows of each what became of it."""
+    """Watches stored messages, at most `size` at once, until the store knows of each of them what became of it."""
 
-    def __init__(self, ledger: Ledger, recipient: Recipient) -> None:
+    def __init__(self, ledger: Ledger, recipient: Recipient, size: int) -> None:
         """Watch nothing yet; `numbers` is filled before the deliveries are accepted."""
+        self.size = size
         self._ledger = ledger
         self._recipient = recipient
         self._parked = False
+        self._looks = False
         self._lot = trio.lowlevel.ParkingLot()
         self.numbers: dict[Delivery, int] = {}
         """The numbers in the store of those that are not over."""
@@ -37,6 +39,11 @@ class Page:
     def has_news(self) -> bool:
         """Whether there is something to tell."""
         return bool(self._handled or self._failed or self._left)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it is worth filling: a batch that is not full is, as it may wait for what is still in the store."""
+        return len(self.numbers) <= self.size // 2
 
     @property
     def has_told_all(self) -> bool:
@@ -67,14 +74,25 @@ class Page:
         self._lot.unpark_all()
 
     async def progress(self) -> None:
-        """Wait until there are news; meanwhile the deliveries, and not the page, keep the bus from being settled."""
-        if not self.has_news:
+        """Wait until there are news, or room for more that has come.
+
+        Meanwhile the deliveries, and not the page, keep the bus from being settled.
+        """
+        if not (self.has_news or self._looks):
             self._parked = True
             self._ledger.less_busy(1)
             try:
                 await self._lot.park()
             finally:
                 self._go_on()
+        self._looks = False
+
+    def look_for_room(self) -> None:
+        """End the waiting for news if there is room: more has come."""
+        if self.has_room:
+            self._looks = True
+            self._go_on()
+            self._lot.unpark_all()
 
     def _go_on(self) -> None:
         if self._parked:
