@@ -378,3 +378,30 @@ async def test_shutdown_a_publish_that_is_being_stored_when_the_bus_breaks_is_st
         assert refused == ["the bus is closed"] * 2
         assert await store.numbers() == [("a", 1, 0, 0, 0)]
         check_conservation(bus, agent, other)
+
+
+async def test_shutdown_what_is_routed_by_a_task_that_outlives_the_bus_has_a_result() -> None:
+    """Of who was there it is stored; of who was not it is said that it is not."""
+    results: list[stentor.RouteResult] = []
+
+    async def route(bus: Bus) -> None:
+        results.append(await bus.route(stentor.Message("t", 1)))
+
+    store = Unruly(appending=1.0, closing=5.0)
+    async with trio.open_nursery() as nursery, store:
+        with pytest.raises(ValueError, match="broken"):
+            async with stentor.open_bus(store=as_store(store)) as bus:
+                bus.register("a", remember([]), durable=True).subscribe("t")
+                absent = bus.register("b")
+                absent.subscribe("t")
+                nursery.start_soon(route, bus)
+                await trio.sleep(0.5)
+                msg = "broken"
+                raise ValueError(msg)
+        await trio.sleep(10)
+        (result,) = results
+        assert result.outcomes == {"a": stentor.Routed.DELIVERED, "b": stentor.Routed.FAILED}
+        assert isinstance(result.errors["b"], stentor.AbandonedError)
+        assert [(left.agent, left.message.payload) for left in bus.left] == [("b", 1)]
+        assert await store.numbers() == [("a", 1, 0, 0, 0)]
+        check_conservation(bus, absent)
