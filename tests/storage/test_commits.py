@@ -148,7 +148,7 @@ async def _interrupt_a_call(passes: int, leads: bool) -> tuple[Worker, list[str]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_press_ctrl_c, passes)
         for name in ("b", "c"):
-            nursery.start_soon(_call_after_a_pass if leads else call, *([call, name] if leads else [name]))
+            nursery.start_soon(partial(_call_after_a_pass, call) if leads else call, name)
         if not leads:
             await trio.lowlevel.cancel_shielded_checkpoint()
         interrupted = False
