@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 import stentor
 from tests.bus.accounts import all_parked
@@ -293,3 +294,77 @@ async def test_bad_input_to_requests() -> None:
             bus.reply(stentor.Message("t"), 1)
         assert not bus.reply(stentor.Message("t", id="m-1"), 1)
         assert counts(bus) == {}
+
+
+async def test_a_question_whose_answer_is_owed_when_the_bus_ends_keeps_nobody_waiting() -> None:
+    outcomes: list[str] = []
+
+    async def ask() -> None:
+        with pytest.raises((trio.TooSlowError, stentor.RequestFailedError)) as caught:
+            await bus.request("t", timeout=1000)
+        outcomes.append(type(caught.value).__name__)
+
+    async def later(_: stentor.Message) -> None:
+        """Handle the question, and answer never."""
+
+    async with trio.open_nursery() as nursery:
+        async with stentor.open_bus() as bus:
+            bus.register("later", later).subscribe("t")
+            nursery.start_soon(ask)
+            await trio.testing.wait_all_tasks_blocked()
+            assert len(bus._parts.requests) == 1
+    assert trio.current_time() < 1000
+    assert outcomes == ["TooSlowError"]
+    assert len(bus._parts.requests) == 0
+
+
+async def test_many_questions_leave_neither_timers_nor_replies_behind() -> None:
+    async def answer(message: stentor.Message) -> object:
+        return message.payload
+
+    async with stentor.open_bus() as bus:
+        bus.register("a", answer).subscribe("t")
+        cached = bus.statistics().routes.cached
+        for number in range(3000):
+            assert (await bus.request("t", number, timeout=1000)).payload == number
+        assert len(bus._parts.timers._actions) == 0
+        assert len(bus._parts.timers._heap) <= 1001
+        assert bus.statistics().routes.cached == cached + 1
+        with bus.subscribe("_stentor.reply.*") as spy:
+            await bus.request("t", "heard")
+            assert spy.receive_nowait().payload == "heard"
+        await bus.request("t", "not heard")
+        assert spy.statistics().addressed == 1
+
+
+async def test_a_deadline_counts_also_when_an_earlier_timer_is_set() -> None:
+    async def never(_: stentor.Message) -> None:
+        await trio.sleep_forever()
+
+    async with stentor.open_bus(drain_timeout=0) as bus:
+        bus.register("a", never, concurrency=3).subscribe("t")
+        begin = trio.current_time()
+        ended: list[float] = []
+
+        async def ask(timeout: float) -> None:
+            with pytest.raises(trio.TooSlowError):
+                await bus.request("t", timeout=timeout)
+            ended.append(trio.current_time() - begin)
+
+        async with trio.open_nursery() as nursery:
+            for timeout in (5.0, 1.0, 3.0):
+                nursery.start_soon(ask, timeout)
+        assert ended == pytest.approx([1.0, 3.0, 5.0])
+
+
+async def test_who_asks_nobody_for_ever_lets_others_have_a_turn() -> None:
+    async def ask() -> None:
+        while True:
+            with pytest.raises(stentor.NoResponderError):
+                await bus.request("nobody.listens")
+
+    async with stentor.open_bus() as bus, trio.open_nursery() as nursery:
+        nursery.start_soon(ask)
+        for _ in range(100):
+            await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Final, Unpack
 
 import trio
 from attrs import evolve
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from stentor._mechanisms.routes import Selection
     from stentor._values.results import RouteResult
 
+_TOPIC: Final = AddressingMode.TOPIC
+
 
 class Sending:
     """Everything that hands a message to the bus."""
@@ -40,6 +42,7 @@ class Sending:
         self._members: dict[str, Receiving] = {}
         self._extensions: dict[str, Extension] = {}
         self._everybody = reserved_topic(parts.settings.dialect, "broadcast")
+        self._reply_to = reserved_topic(parts.settings.dialect, "reply", "")
         parts.calls.on_answer = self._answer
 
     async def publish(
@@ -277,7 +280,7 @@ class Sending:
         wanted: int | None,
     ) -> Request:
         limit = checks.seconds("timeout", timeout)
-        mode = checks.member("addressing", addressing, AddressingMode)
+        mode = addressing if addressing is _TOPIC else checks.member("addressing", addressing, AddressingMode)
         if mode is AddressingMode.BROADCAST:
             topic = self._everybody
         parts = self._parts
@@ -286,9 +289,9 @@ class Sending:
         request = Request(message, wanted, parts.waits.check)
         parts.requests.open(request)
         try:
-            with parts.waits.waiting_for(request.awaited), trio.move_on_at(deadline):
-                await parts.publishing.publish(message, request)
-                await request.wait()
+            with parts.waits.waiting_for(request.awaited):
+                if await parts.publishing.publish_until(deadline, message, request):
+                    await request.wait(deadline, parts.timers)
         finally:
             parts.requests.close(request)
         return request
@@ -313,10 +316,11 @@ class Sending:
         delivery = self._parts.current.get()
         if delivery is not None:
             options.setdefault("sender", delivery.agent)
-        topic = reserved_topic(self._parts.settings.dialect, "reply", message.id)
+        topic = self._reply_to + message.id
         options["in_reply_to"] = message.id
         answer = self._parts.stamper.stamp(topic, payload, AddressingMode.TOPIC, **options)
-        self._parts.publishing.publish_where_room(answer)
+        heard = self._parts.table.eavesdropping > 0 or not self._parts.requests.expects(message)
+        self._parts.publishing.publish_where_room(answer, heard=heard)
         return self._parts.requests.reply(answer)
 
     def _answer(self, delivery: Delivery, payload: object) -> None:
@@ -407,6 +411,7 @@ class Sending:
             receiving.end(closed=False)
         for recipient in list(self._parts.registry):
             self._parts.attendance.close(recipient)
+        self._parts.requests.give_up()
 
 
 def _stamped_as(stamped: Message, message: Message) -> Message:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from contextlib import suppress
 from itertools import count
 from math import inf
 from typing import TYPE_CHECKING, Final, final
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Final, final
 import trio
 
 from stentor._machine.outcomes import Outcomes
+from stentor._mechanisms.routes import NOBODY
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -98,8 +98,10 @@ class Publishing:
             self._budget = PUBLISH_BUDGET
         await trio.lowlevel.checkpoint_if_cancelled()
         try:
-            with suppress(trio.WouldBlock):
+            try:
                 return self.publish_nowait(message, watcher)
+            except trio.WouldBlock:
+                pass
             return await self._wait_and_publish(message, watcher)
         finally:
             if self._budget:
@@ -108,6 +110,21 @@ class Publishing:
                 self._budget = PUBLISH_BUDGET
                 with trio.CancelScope(shield=True):
                     await (self.rest if handler is None else trio.lowlevel.checkpoint)()
+
+    async def publish_until(self, deadline: float, message: Message, watcher: Watcher) -> bool:
+        """Publish `message` as `publish` does, and return whether that was possible before `deadline`.
+
+        Where nobody is full that needs no cancel scope. It need not yield: its caller waits for what comes of it.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        try:
+            self.publish_nowait(message, watcher)
+        except trio.WouldBlock:
+            with trio.move_on_at(deadline):
+                await self.publish(message, watcher)
+                return True
+            return False
+        return True
 
     async def publish_and_wait(
         self, message: Message, timeout: float | None, keeper: Keeper | None = None
@@ -144,9 +161,12 @@ class Publishing:
         """Return what is to be told the outcomes of one message."""
         return Outcomes(self._attendance, self._waits.check, keeper)
 
-    def publish_where_room(self, message: Message) -> Selection:
-        """Accept `message` where there is room for it, drop it elsewhere, and return who got it."""
-        selection = self._addressing.select(message)
+    def publish_where_room(self, message: Message, *, heard: bool = True) -> Selection:
+        """Accept `message` where there is room for it, drop it elsewhere, and return who got it.
+
+        Unless it is `heard`, there is certainly nobody who listens.
+        """
+        selection = self._addressing.select(message) if heard else NOBODY
         without = [target for target in selection.targets if target.quota.is_closed]
         if without:
             selection = selection.only([target for target in selection.targets if target not in without])

@@ -23,7 +23,7 @@ class Quiescence:
         ledger.on_quiet = readiness.on_empty = self._look
 
     def _look(self) -> None:
-        if self._reached:
+        if self._lot and self._reached:
             self._lot.unpark_all()
 
     @property

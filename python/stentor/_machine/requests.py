@@ -13,6 +13,7 @@ from stentor._values.errors import NoResponderError, RequestFailedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from stentor._machine.timers import Timers
     from stentor._machine.waits import Awaited
     from stentor._mechanisms.deliveries import Delivery
     from stentor._mechanisms.recipients import Recipient
@@ -39,7 +40,8 @@ class Request:
         self._wanted = wanted
         self._asked: tuple[str, ...] = ()
         """The agents that have it or, until it is accepted, would have it."""
-        self._lot = trio.lowlevel.ParkingLot()
+        self._asker: trio.lowlevel.Task | None = None
+        """Whoever asked, while it waits."""
 
     @property
     def silent(self) -> tuple[str, ...]:
@@ -80,7 +82,7 @@ class Request:
         self._pending.pop(delivery, None)
         if error is not None and not delivery._target.recipient.is_feed:
             self.errors.append((delivery.agent, error))
-            self._lot.unpark_all()
+            self._look()
 
     def reply(self, message: Message) -> bool:
         """Take one reply, if it is waited for: the first of its sender, and no more than are wanted."""
@@ -88,23 +90,48 @@ class Request:
         if again or self._is_complete:
             return False
         self.replies.append(message)
-        self._lot.unpark_all()
+        self._look()
         return True
+
+    def _look(self) -> None:
+        """Let the asker go on if it need not wait any more."""
+        if self._is_complete:
+            self.give_up()
 
     @property
     def _is_complete(self) -> bool:
-        return (self._wanted is not None and len(self.replies) >= self._wanted) or not self.silent
+        if self._wanted is not None and len(self.replies) >= self._wanted:
+            return True
+        return not (self.silent if self.replies or self.errors else self._asked)
 
-    async def wait(self) -> None:
-        """Wait until there are enough replies, or no more can come.
+    def give_up(self) -> None:
+        """Let whoever asked wait no longer: the time is up, or the bus is closed."""
+        if self._asker is not None:
+            trio.lowlevel.reschedule(self._asker)
+            self._asker = None
+
+    async def wait(self, deadline: float, timers: Timers) -> None:
+        """Wait until there are enough replies, or no more can come, or until `deadline`.
 
         Raises:
             NoResponderError: It reached nobody.
         """
-        if not self._asked and not self.errors:
-            raise NoResponderError(self.message.topic)
-        while not self._is_complete:
-            await self._lot.park()
+        if self._is_complete:
+            await trio.lowlevel.checkpoint()  # so that who asks in vain lets others have a turn
+            if not self._asked and not self.errors:
+                raise NoResponderError(self.message.topic)
+            return
+        self._asker = trio.lowlevel.current_task()
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            self._asker = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        timer = timers.at(deadline, self.give_up)
+        try:
+            await trio.lowlevel.wait_task_rescheduled(abort)
+        finally:
+            timers.cancel(timer)
 
     def first(self) -> Message:
         """Return the first reply.
@@ -157,6 +184,12 @@ class Requests:
         """Let none find it any more."""
         if self._open.get(request.message.id) is request:
             del self._open[request.message.id]
+
+    def give_up(self) -> None:
+        """Let nobody wait any longer: the bus is closed."""
+        for request in self._open.values():
+            if isinstance(request, Request):
+                request.give_up()
 
     def expects(self, message: Message) -> bool:
         """Say whether somebody waits for a reply to `message`."""

@@ -12,14 +12,15 @@ neither checked nor entered.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeAlias, final
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 from stentor._mechanisms.deliveries import Delivery
 from stentor._values.errors import DeadlockError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
     from contextvars import ContextVar
 
     from stentor._mechanisms.recipients import Recipient
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     Awaited: TypeAlias = "Recipient | Delivery | AnyOf"
     """Whom somebody waits for: an agent, whichever slot of it comes free, one handler that runs, or any of several."""
     Graph: TypeAlias = dict[Awaited, tuple[Awaited, ...]]
+
+_NO_HANDLER_WAITS: Final = nullcontext()
 
 
 @final
@@ -56,17 +59,17 @@ class Waits:
         """The delivery whose handler, or a task that it started, runs now."""
         return self._current.get()
 
-    @contextmanager
-    def waiting_for(self, awaited: Callable[[], Iterable[Awaited]]) -> Iterator[None]:
+    def waiting_for(self, awaited: Callable[[], Iterable[Awaited]]) -> AbstractContextManager[None]:
         """Enter that the current handler waits for all whom `awaited` names, for as long as the block lasts.
 
         Raises:
             DeadlockError: One of them can only go on when the current handler does.
         """
         waiter = self._current.get()
-        if waiter is None:
-            yield
-            return
+        return _NO_HANDLER_WAITS if waiter is None else self._handler_waits(waiter, awaited)
+
+    @contextmanager
+    def _handler_waits(self, waiter: Delivery, awaited: Callable[[], Iterable[Awaited]]) -> Iterator[None]:
         waits = self._waits.setdefault(waiter, [])
         waits.append(awaited)
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,6 +73,9 @@ class Selection:
     def only(self, targets: Sequence[Target]) -> Selection:
         """Return the selection of `targets` instead of all; whose filter failed stays so."""
         return Selection(targets, self.broken)
+
+
+NOBODY: Final = Selection(())
 
 
 @final

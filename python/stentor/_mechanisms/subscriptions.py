@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 RESERVED: Final = "_stentor"
 """First segment of the library's own topics: a wildcard matches below it only where the pattern spells it."""
 
+_SPELLS_RESERVED: Final = (RESERVED[0], "[", "\\")
+"""What a pattern begins with that spells that segment: plainly, as a class of one character, or escaped."""
+
 
 def reserved_topic(dialect: DialectLike, *names: str) -> str:
     """Return the topic of the library's own that is spelt by `names` in `dialect`."""
@@ -159,6 +162,8 @@ class SubscriptionTable:
         """Make an empty table for topics of `dialect` that caches up to `cache_capacity` routes."""
         self.dialect = dialect
         self._by_id: dict[int, Subscription] = {}
+        self.eavesdropping = 0
+        """How many subscriptions may match the library's own topics; while none does, nobody need be looked for."""
         self._index = MatchTable(dialect, build=self._route, cache_capacity=cache_capacity, reserved=RESERVED)
         self.route: Callable[[str], Route] = self._index.lookup
         """Return the route of a topic, at the cost of one `dict` lookup when it is cached."""
@@ -180,6 +185,7 @@ class SubscriptionTable:
             InvalidPatternError: The pattern is not one of the dialect.
         """
         key = self._index.add(subscription.pattern)
+        self.eavesdropping += subscription.pattern.startswith(_SPELLS_RESERVED)
         self._by_id[key] = recipient.subscriptions[key] = subscription
         for listener in self.on_change:
             listener(subscription, there=True)
@@ -189,6 +195,7 @@ class SubscriptionTable:
         """Take a subscription of `recipient` out."""
         self._index.remove(key)
         subscription = self._by_id.pop(key)
+        self.eavesdropping -= subscription.pattern.startswith(_SPELLS_RESERVED)
         del recipient.subscriptions[key]
         for listener in self.on_change:
             listener(subscription, there=False)
