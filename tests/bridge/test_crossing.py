@@ -11,6 +11,8 @@ import trio
 import stentor
 from stentor import AddressingMode, Priority, Trouble
 from stentor.bridge import Gap, GapKind, RedisBridge, UnsendableError
+from stentor.bridge._body import Beacon, Control, Goodbye, Presence, RollCall, encode_control
+from stentor.bridge._envelope import Envelope, EnvelopeCodec
 from tests.bridge.joined import OPTIONS, Log, joined, until
 from tests.bridge.servers import RedisServer, redis_server
 
@@ -303,3 +305,43 @@ async def test_bad_arguments_are_refused() -> None:
                 RedisBridge(bus, "redis://localhost", **options)
         bridge = RedisBridge(bus, "redis://user:secret@localhost", node="n")
         assert repr(bridge) == "<RedisBridge 'default', node 'n', to redis://user:***@localhost:6379>"
+
+
+@both
+async def test_nothing_that_comes_ends_the_bridge(server: RedisServer, transport: str) -> None:
+    """Words between bridges, well sealed, that no bridge would say; and a middleware that has enough."""
+
+    class Picky(stentor.Middleware):
+        def publishing(self, message: stentor.Message) -> stentor.Message:
+            if message.payload == "ugly":
+                msg = "not here"
+                raise LookupError(msg)
+            return message
+
+    log = Log()
+    codec = EnvelopeCodec(namespace="test")
+    words: list[Control] = [
+        Presence("x", 1, whole=True, there=["no*name", "", "a..b", "_stentor.x", "x" * 5000, "fine"], gone=["y"]),
+        Presence("x", 7, whole=False, there=[], gone=["never there"]),
+        Beacon("x", {"": 3, "no*topic": 2**63, "t": 2**62}, ["t"], {"b": 1}, last=True),
+        RollCall("x", 2**60, names=True, fresh=True),
+        Goodbye("never met", {"t": 1}),
+        Goodbye("b", {}),
+    ]
+    frames = [
+        codec.encode(Envelope(kind, b"stranger", 0, 1, again=False, sent_at=0, topic="", body=body))
+        for kind, body in [*map(encode_control, words), (9, b""), (1, b"\xc1")]
+    ]
+    async with stentor.open_bus(middleware=[Picky()]) as there:
+        options: dict[str, Any] = OPTIONS | {"node": "b", "in_": ["**"], "out": ["**"], "transport": transport}
+        async with RedisBridge(there, server.url, **options) as into:
+            async with joined(server, "a", out=["t"], transport=transport) as (here, _):
+                await into.subscribe(there.register("reader", log), "t")
+                for frame in frames:
+                    server.ask("PUBLISH", "st1:{test}:b", frame)
+                await here.publish("t", "ugly")
+                await here.publish("t", "good")
+                await until(lambda: log.payloads == ["good"])
+                await until(lambda: into.statistics().agents == 1)
+                assert {"message", "kind", "body"} <= into.statistics().refused.keys()
+                assert into.state == "connected"

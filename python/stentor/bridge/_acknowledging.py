@@ -97,8 +97,11 @@ class Acknowledging:
         for group in dict.fromkeys(self._groups.values()):
             seen = await connection.execute("HGETALL", self._keys.seen(group))
             for field, number in (seen or {}).items():
-                origin, _, scope = field.decode().partition(":")
-                self._sequencing.origin(bytes.fromhex(origin), 0.0).last[scope] = int(number)
+                try:
+                    origin, _, scope = field.decode().partition(":")
+                    self._sequencing.origin(bytes.fromhex(origin), 0.0).last[scope] = int(number)
+                except ValueError:
+                    logger.warning("%s holds something that was not written there by a bridge", self._keys.seen(group))
 
     async def run(self) -> None:
         """Acknowledge what is done, for ever."""
@@ -132,8 +135,10 @@ class Acknowledging:
             self._trouble = error.text
             if error.code in LEAVE:
                 self._link.fail(connection, error)
-            await trio.sleep(RETRY)
-            return
+            if error.code != "ERR":
+                await trio.sleep(RETRY)
+                return
+            await self._acknowledge_each(connection, batch)
         self._trouble = ""
         del self._done[: len(batch)]
         for entry in batch:
@@ -142,6 +147,15 @@ class Acknowledging:
             self._room.unpark_all()
         if not self._held:
             self._quiet.unpark_all()
+
+    async def _acknowledge_each(self, connection: Connection, batch: list[tuple[str, bytes]]) -> None:
+        """Acknowledge entries one by one, since one of them has an id that is none: it was changed on the way.
+
+        The entry whose id it should have been comes again with the next connection, and is known by its number.
+        """
+        replies = await connection.pipeline([("XACK", key, self._groups[key], entry_id) for key, entry_id in batch])
+        failed = sum(isinstance(reply, ReplyError) for reply in replies)
+        logger.warning("%d entries have an id that is none, and are not acknowledged", failed)
 
     def _seen(self, read: list[tuple[bytes, str]]) -> list[Command]:
         """Return what writes down how far the groups have read: before they acknowledge it, in the same pipeline."""

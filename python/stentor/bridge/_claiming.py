@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, final
 import trio
 
 from stentor.bridge._counting import logger
-from stentor.bridge._errors import ConnectionLost, ReplyError
+from stentor.bridge._errors import NONSENSE, ConnectionLost, ReplyError
 
 if TYPE_CHECKING:
     from random import Random
@@ -51,6 +51,8 @@ class Claiming:
                 continue
             except ReplyError as error:
                 logger.warning("entries could not be claimed: %s", error.text)
+            except NONSENSE:
+                logger.exception("what the server has sent makes no sense")
 
     async def _renew(self, connection: Connection) -> None:
         by_key: dict[str, list[bytes]] = {}

@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Final, final
 
 import trio
 
+import stentor
 from stentor.bridge._body import Presence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import stentor
-
 logger: Final = logging.getLogger("stentor.bridge")
+
+
+MOST_NODES: Final = 4096
+"""Nodes that are known at once."""
 
 
 @final
@@ -148,6 +151,8 @@ class Directory:
         if known is None or known.origin != origin:
             if known is not None:
                 self.leave(presence.node)
+            elif len(self._nodes) >= MOST_NODES:
+                return
             known = self._nodes[presence.node] = _Node(origin)
         known.heard = now
         if presence.version <= known.version:
@@ -155,7 +160,7 @@ class Directory:
         if not presence.whole and presence.version != known.version + 1:
             self._ask()
         known.version = presence.version
-        there = dict.fromkeys(presence.there)
+        there = dict.fromkeys(name for name in presence.there if self._is_name(name))
         gone = presence.gone if not presence.whole else [name for name in known.names if name not in there]
         for name in gone:
             known.names.pop(name, None)
@@ -163,6 +168,14 @@ class Directory:
         for name in there:
             known.names[name] = None
             self._settle(name)
+
+    def _is_name(self, name: str) -> bool:
+        try:
+            self._reachable(name)
+        except ValueError:
+            logger.warning("a node has an agent whose name is none here: %r", name[:100])
+            return False
+        return not name.startswith("_stentor")
 
     def expire(self, now: float) -> None:
         """Forget the nodes that have been silent for too long."""
@@ -195,7 +208,7 @@ class Directory:
         if name not in self._node_of and self._agent is not None and self._reachable(name):
             try:
                 self._extension.stand_in(name, self._agent)
-            except ValueError:
+            except stentor.AlreadyRegisteredError:
                 self._dispute(name, holders[0])
             else:
                 self._node_of[name] = holders[0]

@@ -10,6 +10,9 @@ FATAL_CODES: Final = frozenset({"WRONGPASS", "NOAUTH", "NOPERM", "WRONGTYPE", "D
 LEAVE: Final = FATAL_CODES | {"READONLY", "MOVED", "CLUSTERDOWN", "MASTERDOWN"}
 """Code words of errors after which a better connection is to be looked for; after all others one waits a little."""
 
+NONSENSE: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What comes of a reply that is well formed and makes no sense, as bytes that were changed on the way may be."""
+
 
 @final
 class ReplyError(Exception):

@@ -153,8 +153,8 @@ class Incoming:
             self._counts.refuse("mailbox full", error)
         except stentor.PermissionDeniedError as error:
             self._counts.refuse("forbidden", error)
-        except (TypeError, ValueError, stentor.StoreError) as error:
-            self._counts.refuse("message", error)
+        except Exception as error:  # noqa: BLE001 - a middleware may refuse it by any exception
+            self._counts.refuse("message", repr(error))
         else:
             self._note(receipt, redelivered=redelivered)
             return True

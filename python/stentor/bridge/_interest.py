@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from stentor.bridge._keys import Keys
 
+REMEMBERED: Final = 10_000
+"""Topics of which it is remembered whether they are wanted."""
 MOST_PATTERNS: Final = 64
 """Redis patterns of one process; where it would take more, it listens to the whole namespace."""
 _REDIS: Final = Grammar.of(Dialect.REDIS)
@@ -101,6 +103,8 @@ class Interest:
         self._live: Matcher[None] = Matcher(grammar)
         """What somebody listens to and the server has acknowledged."""
         self._handles: dict[str, int] = {}
+        self._wanted: dict[str, bool] = {}
+        """What `wants` has found, until what is listened to changes."""
 
     def admits(self, topic: str) -> bool:
         """Say whether a topic may come in."""
@@ -108,7 +112,12 @@ class Interest:
 
     def wants(self, topic: str) -> bool:
         """Say whether a topic may come in, and somebody listens to it since the server knows that."""
-        return bool(self._live.match(topic) and self._admitted.match(topic))
+        wanted = self._wanted.get(topic)
+        if wanted is None:
+            if len(self._wanted) >= REMEMBERED:
+                self._wanted.clear()
+            wanted = self._wanted[topic] = bool(self._live.match(topic) and self._admitted.match(topic))
+        return wanted
 
     def settle(self, patterns: Iterable[str]) -> bool:
         """The server knows now that these are listened to; return whether they are others than before."""
@@ -119,6 +128,7 @@ class Interest:
             self._live.remove(self._handles.pop(pattern))
         for pattern in new:
             self._handles[pattern] = self._live.add(pattern, None)
+        self._wanted.clear()
         return bool(gone or new)
 
     def drop(self, patterns: Iterable[str]) -> None:

@@ -32,8 +32,14 @@ if TYPE_CHECKING:
 
 DEBOUNCE: Final = 0.005
 """Seconds for which changes of what is listened to are gathered."""
+PUBLISHED: Final = frozenset({b"message", b"pmessage", b"smessage"})
 ONCE: Final = 256
 """Channels in one command."""
+
+
+def is_message(push: Sequence[object]) -> bool:
+    """Say whether a push holds something that was published."""
+    return type(push[-1]) is bytes and push[0] in PUBLISHED
 
 
 @final
@@ -278,6 +284,8 @@ class PubSub:
     async def _take(self, push: Sequence[bytes]) -> None:
         """Take one push: kind, pattern where it came by one, channel, and what was published."""
         incoming = self._incoming
+        if not is_message(push):
+            return
         envelope = incoming.open(push[-1])
         if envelope is None or not incoming.is_foreign(envelope):
             return

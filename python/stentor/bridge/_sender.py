@@ -15,7 +15,7 @@ import trio
 from stentor.bridge._body import Beacon, Control, encode_control
 from stentor.bridge._counting import logger
 from stentor.bridge._envelope import Envelope
-from stentor.bridge._errors import LEAVE, ConnectionLost, ReplyError
+from stentor.bridge._errors import LEAVE, NONSENSE, ConnectionLost, ReplyError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,7 +164,11 @@ class Sender:
             await self._settle(connection, entries, replies[:size])
 
     async def _settle(self, connection: Connection, entries: Sequence[Entry], replies: Sequence[object]) -> None:
-        verdict = self._transport.verdict(entries, replies)
+        try:
+            verdict = self._transport.verdict(entries, replies)
+        except NONSENSE as nonsense:
+            self._link.fail(connection, f"what the server has sent makes no sense: {nonsense!r}")
+            return  # it is in doubt
         if verdict.confirmed and self._replicas:
             await self._replicated(connection)
         self._outbox.confirm(verdict.confirmed)

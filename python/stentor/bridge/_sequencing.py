@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final, final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+SCOPES: Final = 200_000
+"""Scopes of one origin that are remembered."""
 REPEAT: Final = -1
 """What `Sequencing.take` returns for a message that has come before."""
 
@@ -75,9 +77,14 @@ class Sequencing:
 
     def take(self, origin: bytes, scope: str, number: int, now: float) -> int:
         """Take a message, and return how many are missing before it: 0 if none, or REPEAT if it is to be dropped."""
-        known = self.origin(origin, now)
+        known = self._origins.get(origin)
+        if known is None:
+            known = self.origin(origin, now)
+        known.heard = now
         last = known.last.get(scope)
         if last is None:
+            if len(known.last) >= SCOPES:
+                del known.last[next(iter(known.last))]
             last = 0 if known.answered else number - 1
         elif number <= last:
             return REPEAT

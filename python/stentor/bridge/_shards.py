@@ -10,7 +10,7 @@ read, in the same pipeline as the acknowledgements.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, NoReturn, final
 from zlib import crc32
 
 import trio
@@ -18,9 +18,10 @@ import trio
 from stentor.bridge._acknowledging import Acknowledging
 from stentor.bridge._body import MESSAGE
 from stentor.bridge._counting import logger
-from stentor.bridge._errors import LEAVE, ConnectionLost, ReplyError
+from stentor.bridge._errors import LEAVE, NONSENSE, ConnectionLost, ReplyError
 from stentor.bridge._gaps import Gap, GapKind
 from stentor.bridge._incoming import MESSAGES
+from stentor.bridge._pubsub import is_message
 from stentor.bridge._repeats import Repeats
 from stentor.bridge._transport import Verdict
 
@@ -243,7 +244,7 @@ class Streams:
             connection = self._connection
             try:
                 while connection is not None:
-                    for push in await connection.receive_pushes():
+                    for push in filter(is_message, await connection.receive_pushes()):
                         envelope = self._incoming.open(push[-1])
                         if envelope is not None and self._incoming.is_foreign(envelope):
                             self._controls.take(envelope)
@@ -251,18 +252,11 @@ class Streams:
                 continue
 
     async def _read(self) -> None:
-        """Read entries for ever, those first that were read before and not acknowledged."""
+        """Read entries for ever."""
         while True:
             connection = await self._link.connected()
             try:
-                for key in self.groups:
-                    await self._read_pending(connection, key)
-                self._fresh = False
-                while True:
-                    await self.acknowledging.room()
-                    for key, entries in await self._next(connection):
-                        for entry_id, fields in entries:
-                            await self._take(connection, key, entry_id, fields)
+                await self._read_from(connection)
             except ConnectionLost:
                 continue
             except ReplyError as error:
@@ -270,7 +264,21 @@ class Streams:
                     self._link.fail(connection, "its groups are gone")
                 elif error.code in LEAVE:
                     self._link.fail(connection, error)
-                await trio.sleep(RETRY)
+            except NONSENSE as error:
+                logger.exception("what the server has sent makes no sense")
+                self._link.fail(connection, f"what the server has sent makes no sense: {error!r}")
+            await trio.sleep(RETRY)
+
+    async def _read_from(self, connection: Connection) -> NoReturn:
+        """Read entries until that fails, those first that were read before and not acknowledged."""
+        for key in self.groups:
+            await self._read_pending(connection, key)
+        self._fresh = False
+        while True:
+            await self.acknowledging.room()
+            for key, entries in await self._next(connection):
+                for entry_id, fields in entries:
+                    await self._take(connection, key, entry_id, fields)
 
     async def _next(self, connection: Connection) -> list[tuple[str, list[Any]]]:
         """Return what has come to each stream since the last read, waiting a little for something to come."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast, final
 import trio
 
 from stentor.bridge._counting import logger
-from stentor.bridge._errors import ConnectionLost, ReplyError
+from stentor.bridge._errors import NONSENSE, ConnectionLost, ReplyError
 from stentor.bridge._gaps import Gap, GapKind
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ class Trimming:
                 continue
             except ReplyError as error:
                 logger.warning("streams could not be trimmed: %s", error.text)
+            except NONSENSE:
+                logger.exception("what the server has sent makes no sense")
 
     async def look(self, connection: Connection) -> None:
         """Cut each stream back once.
