@@ -484,14 +484,8 @@ def main() -> None:
     parser.add_argument("--transport", action="append", choices=TRANSPORTS)
     options = parser.parse_args()
     logging.disable(logging.ERROR)
-    outcomes = trio.run(
-        run_all,
-        options.cell or list(CELLS),
-        options.transport or list(TRANSPORTS),
-        options.rounds,
-        options.scale,
-        options.width,
-    )
+    cells, transports = options.cell or list(CELLS), options.transport or list(TRANSPORTS)
+    outcomes = trio.run(partial(run_all, cells, transports, options.rounds, options.scale, options.width))
     print(table(outcomes))  # noqa: T201
     bad = [(o.cell, o.transport, o.faults) for o in outcomes if o.faults or "should be lossless" in o.notes]
     print("faults:", bad)  # noqa: T201

@@ -292,7 +292,7 @@ async def test_a_gap_is_told_as_a_message(server: RedisServer) -> None:
 
 async def test_bad_arguments_are_refused() -> None:
     async with stentor.open_bus() as bus:
-        for options, text in (
+        cases: list[tuple[dict[str, Any], str]] = [
             ({"out": "ai.*"}, "out must be a collection of patterns, not a single str"),
             ({"in_": ["_stentor.**"]}, "in_ must not hold the library's own topics, but holds '_stentor.**'"),
             ({"transport": "mail"}, "transport must be one of 'pubsub', 'streams', not 'mail'"),
@@ -300,7 +300,8 @@ async def test_bad_arguments_are_refused() -> None:
             ({"outbox_capacity": 0}, "outbox_capacity must be >= 1 and finite, not 0"),
             ({"overflow": "explode"}, "overflow must be one of "),
             ({"beacon_interval": 0}, "beacon_interval must be > 0 seconds, not 0"),
-        ):
+        ]
+        for options, text in cases:
             with pytest.raises((TypeError, ValueError), match="^" + re.escape(text)):
                 RedisBridge(bus, "redis://localhost", **options)
         bridge = RedisBridge(bus, "redis://user:secret@localhost", node="n")

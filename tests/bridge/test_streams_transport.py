@@ -246,9 +246,9 @@ async def test_a_message_goes_from_store_to_store_whoever_dies(server: RedisServ
             await here.settled()
             (summary,) = await here.store.mailboxes()
             assert summary.unread == 0
-    store = SQLiteStore(tmp_path / "b.db")
-    async with stentor.open_bus(store=store) as there:
-        async with RedisBridge(there, server.url, in_=["t"], node="b", **(OPTIONS | {"transport": "streams"})):
+    async with stentor.open_bus(store=SQLiteStore(tmp_path / "b.db")) as there:
+        options = OPTIONS | {"transport": "streams"}
+        async with RedisBridge(there, server.url, in_=["t"], node="b", **options):
             there.register("reader", note, durable=True).subscribe("t")
             await until(lambda: len(seen) == 6)
             await until(lambda: pending(server) == 0)

@@ -95,8 +95,8 @@ class Acknowledging:
             ReplyError: It is forbidden.
         """
         for group in dict.fromkeys(self._groups.values()):
-            seen = await connection.execute("HGETALL", self._keys.seen(group))
-            for field, number in (seen or {}).items():
+            seen: dict[bytes, bytes] = await connection.execute("HGETALL", self._keys.seen(group)) or {}
+            for field, number in seen.items():
                 try:
                     origin, _, scope = field.decode().partition(":")
                     self._sequencing.origin(bytes.fromhex(origin), 0.0).last[scope] = int(number)

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections import Counter
 from typing import TYPE_CHECKING, Final, final
 
-from attrs import field, frozen
+from attrs import frozen
 
 from stentor.bridge._gaps import Gap, GapKind
 
@@ -136,5 +136,5 @@ class BridgeStatistics:
     """STREAMS: entries that this process has removed because all groups were done with them, or a limit was reached."""
     agents: int
     """Agents of other processes that can be addressed by name here."""
-    disputed: Mapping[str, str] = field(factory=dict)
+    disputed: Mapping[str, str]
     """Names that an agent here and one at another node have; which node."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from typing import TYPE_CHECKING, Final, Literal, TypedDict, final
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, final
 
 from attrs import field, frozen
 
@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
     from stentor.bridge._link import LinkTiming
 
-Transport = Literal["pubsub", "streams"]
+Transport: TypeAlias = Literal["pubsub", "streams"]
+Interest: TypeAlias = Literal["topics", "namespace"]
+Start: TypeAlias = Literal["new", "all"]
+PUBSUB: Final[Transport] = "pubsub"
+TOPICS: Final[Interest] = "topics"
+NEW: Final[Start] = "new"
 TRANSPORTS: Final = ("pubsub", "streams")
 INTERESTS: Final = ("topics", "namespace")
 STARTS: Final = ("new", "all")
@@ -56,8 +61,8 @@ def _count(least: int) -> Callable[[object, Attribute[int], object], None]:
     return check
 
 
-def _one_of(allowed: tuple[str, ...]) -> Callable[[object, Attribute[str], object], None]:
-    def check(_: object, attribute: Attribute[str], value: object) -> None:
+def _one_of(allowed: tuple[str, ...]) -> Callable[[object, Attribute[Any], object], None]:
+    def check(_: object, attribute: Attribute[Any], value: object) -> None:
         if value not in allowed:
             msg = f"{attribute.name} must be one of {', '.join(map(repr, allowed))}, not {value!r}"
             raise ValueError(msg)
@@ -88,10 +93,10 @@ def _overflow(value: object) -> Overflow:
 class BridgeSettings:
     """What a bridge was made with."""
 
-    transport: Transport = field(default="pubsub", validator=_one_of(TRANSPORTS))
+    transport: Transport = field(default=PUBSUB, validator=_one_of(TRANSPORTS))
     namespace: str = field(default="default", validator=_name)
     node: str | None = field(default=None, validator=_name_or_none)
-    interest: Literal["topics", "namespace"] = field(default="topics", validator=_one_of(INTERESTS))
+    interest: Interest = field(default=TOPICS, validator=_one_of(INTERESTS))
     directory: bool = True
     durable: bool = False
     outbox_capacity: int = field(default=10_000, validator=_count(1))
@@ -111,7 +116,7 @@ class BridgeSettings:
     wait_timeout: float = field(default=1.0, validator=_seconds)
     shards: int = field(default=1, validator=_count(1))
     group: str | None = field(default=None, validator=_name_or_none)
-    start: Literal["new", "all"] = field(default="new", validator=_one_of(STARTS))
+    start: Start = field(default=NEW, validator=_one_of(STARTS))
     window: int = field(default=4096, validator=_count(1))
     claim_after: float = field(default=30.0, validator=_seconds)
     max_length: int = field(default=1_000_000, validator=_count(1))
@@ -127,7 +132,7 @@ class BridgeKeywords(TypedDict, total=False):
     transport: Transport
     namespace: str
     node: str | None
-    interest: Literal["topics", "namespace"]
+    interest: Interest
     directory: bool
     durable: bool
     outbox_capacity: int
@@ -147,7 +152,7 @@ class BridgeKeywords(TypedDict, total=False):
     wait_timeout: float
     shards: int
     group: str | None
-    start: Literal["new", "all"]
+    start: Start
     window: int
     claim_after: float
     max_length: int

@@ -10,7 +10,7 @@ read, in the same pipeline as the acknowledgements.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NoReturn, final
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast, final
 from zlib import crc32
 
 import trio
@@ -165,6 +165,7 @@ class Streams:
         """Take all of a transaction as confirmed, or none of it."""
         results = replies if len(entries) == 1 else replies[-1]
         if isinstance(results, (list, tuple)):
+            results = cast("Sequence[object]", results)
             error = next((each for each in results if isinstance(each, ReplyError)), None)
             if error is None:
                 return Verdict(list(entries), [], None)
@@ -306,7 +307,8 @@ class Streams:
             self._count = max(1, self._count // 4)
             raise
         self._count = min(COUNT, self._count * 2)
-        return [(key.decode(), entries) for key, entries in (reply or {}).items()]
+        found: dict[bytes, list[Any]] = reply or {}
+        return [(key.decode(), entries) for key, entries in found.items()]
 
     async def _read_pending(self, connection: Connection, key: str) -> None:
         """Take once more what this node has read of a stream and not acknowledged."""
