@@ -346,3 +346,42 @@ async def test_nothing_that_comes_ends_the_bridge(server: RedisServer, transport
                 await until(lambda: into.statistics().agents == 1)
                 assert {"message", "kind", "body"} <= into.statistics().refused.keys()
                 assert into.state == "connected"
+
+
+async def test_a_bridge_that_cannot_be_made_leaves_nothing_behind() -> None:
+    async with stentor.open_bus() as bus:
+        with pytest.raises(ValueError, match=re.escape("durable must go with a store given to open_bus")):
+            async with RedisBridge(bus, "redis://localhost", durable=True):
+                pass
+        async with RedisBridge(bus, "unix:///nobody/listens") as bridge:
+            with pytest.raises(stentor.AlreadyRegisteredError):
+                async with RedisBridge(bus, "unix:///nobody/listens"):
+                    pass
+            assert bridge.state == "reconnecting"
+        assert bus.health().ok
+        with pytest.raises(RuntimeError, match=re.escape("a bridge has one life; make another")):
+            async with bridge:
+                pass
+
+
+async def test_what_the_block_raises_comes_out_as_it_is() -> None:
+    async with stentor.open_bus() as bus:
+        with pytest.raises(KeyError):
+            async with RedisBridge(bus, "unix:///nobody/listens"):
+                raise KeyError
+        with trio.move_on_after(0.05) as scope:
+            async with RedisBridge(bus, "unix:///nobody/listens"):
+                await trio.sleep_forever()
+        assert scope.cancelled_caught
+
+
+async def test_a_fault_in_the_bridge_itself_comes_out_of_its_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_down(_: object) -> None:
+        raise ZeroDivisionError
+
+    async with stentor.open_bus() as bus:
+        with pytest.raises(ExceptionGroup) as caught:
+            async with RedisBridge(bus, "unix:///nobody/listens", beacon_interval=0.05) as bridge:
+                monkeypatch.setattr(bridge._running.sender, "beacon", lambda: break_down(None))
+                await trio.sleep_forever()
+        assert caught.group_contains(ZeroDivisionError)

@@ -9,6 +9,8 @@ import trio
 
 import stentor
 from stentor.bridge import RedisBridge
+from stentor.bridge._keys import Keys
+from stentor.bridge._slots import slot_of
 from tests.bridge.joined import OPTIONS, Log, until
 from tests.bridge.servers import SERVICE, cluster, sentinel_setup
 
@@ -16,12 +18,17 @@ pytestmark = [pytest.mark.live, pytest.mark.real_clock]
 both = pytest.mark.parametrize("transport", ["pubsub", "streams"])
 
 
+def namespace_of_first() -> str:
+    """A namespace whose slot the first node of a cluster of three has."""
+    return next(name for name in map("x{}".format, range(100)) if slot_of(Keys(name).prefix) <= 5460)
+
+
 @both
-async def test_messages_cross_a_cluster_and_survive_a_failover(transport: str) -> None:
+async def test_messages_cross_a_cluster_and_follow_a_failover(transport: str) -> None:
     log = Log()
     with cluster(replicas=1) as nodes:
         url = f"redis+cluster://127.0.0.1:{nodes[1].port},127.0.0.1:{nodes[2].port}"
-        options: dict[str, Any] = OPTIONS | {"transport": transport, "namespace": "x3"}
+        options: dict[str, Any] = OPTIONS | {"transport": transport, "namespace": namespace_of_first()}
         async with stentor.open_bus() as here, stentor.open_bus() as there:
             async with (
                 RedisBridge(there, url, in_=["t.*"], node="b", **options) as into,
@@ -31,7 +38,14 @@ async def test_messages_cross_a_cluster_and_survive_a_failover(transport: str) -
                 for n in range(20):
                     await here.publish("t.x", n)
                 await until(lambda: log.payloads == list(range(20)))
-                assert out_of.statistics().sent == 20
+                await trio.to_thread.run_sync(nodes[0].kill)
+                for n in range(20, 40):
+                    await here.publish("t.x", n)
+                await out_of.flushed()
+                await until(lambda: len(log.payloads) + into.statistics().missing == 40)
+                assert log.payloads == sorted(set(map(int, map(str, log.payloads))))
+                assert log.payloads[:20] == list(range(20))
+                assert out_of.state == into.state == "connected"
 
 
 @both

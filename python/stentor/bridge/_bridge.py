@@ -164,7 +164,7 @@ class RedisBridge:
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    ) -> bool | None:
         """Send what is there, for a few seconds at most, take leave, and end."""
         try:
             if kind is None:
@@ -174,7 +174,10 @@ class RedisBridge:
             if isinstance(transport, Streams):
                 transport.acknowledging.closing = True
             self._scope.cancel()
-            await self._stack.__aexit__(None, None, None)
+            if kind is None or not issubclass(kind, trio.Cancelled):  # what the block raised is not put into a group
+                kind = error = traceback = None
+            swallowed = await self._stack.__aexit__(kind, error, traceback)
+        return swallowed
 
     async def _take_leave(self, parts: Parts) -> None:
         for subscription in parts.agent.subscriptions:

@@ -72,16 +72,25 @@ class Parts:
         self.out = out
         self.rng = rng
         self.sharded = address.kind == "cluster"
-        self.keys = keys = Keys(settings.namespace)
-        self.clock = clock = AnchoredClock(settings.wall_clock, trio.lowlevel.current_clock().current_time)
+        self.keys = Keys(settings.namespace)
+        self.clock = AnchoredClock(settings.wall_clock, trio.lowlevel.current_clock().current_time)
         self.timing = settings.timing or LinkTiming()
         self.condition = condition
-        self.extension = extension = bus.extend(
+        self.extension = bus.extend(
             f"bridge{bus.dialect.separator or '.'}{settings.namespace}",
             on_subscription=self._on_subscription,
             on_agent=self._on_agent,
             health=condition.problems,
         )
+        try:
+            self._assemble(bus, origin, in_)
+        except BaseException:
+            self.extension.close()
+            raise
+
+    def _assemble(self, bus: stentor.Bus, origin: bytes, in_: tuple[str, ...]) -> None:
+        settings, condition, extension, keys = self.settings, self.condition, self.extension, self.keys
+        clock, node, rng = self.clock, self.node, self.rng
         self.counts = counts = Counts(condition.report)
         self.codec = codec = EnvelopeCodec(
             namespace=settings.namespace, keys=settings.keys, sign_with=settings.sign_with, max_size=settings.max_size
