@@ -206,16 +206,16 @@ class _Worker:
         if len(workers.spares) >= SPARES:
             return False
         workers.spares[task] = None
-        self._served = None
-        task.name = _IDLE
-
-        def abort(_: object) -> trio.lowlevel.Abort:
-            del workers.spares[task]
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(abort)
+        if self._served is not None:
+            self._served = None
+            task.name = _IDLE
+        await trio.lowlevel.wait_task_rescheduled(self._abort)
         self._arrive()
         return True
+
+    def _abort(self, _: object) -> trio.lowlevel.Abort:
+        del self._workers.spares[self._task]
+        return trio.lowlevel.Abort.SUCCEEDED
 
     @types.coroutine
     def _see_through(self, suspended: Suspended, scope: trio.CancelScope) -> Generator[Any, Any, bool]:
