@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from stentor._mechanisms.handlers import Handler
     from stentor._mechanisms.permissions import Permissions
     from stentor._mechanisms.retained import RetainedMessages
-    from stentor._mechanisms.statistics import SubscriptionStatistics
+    from stentor._mechanisms.statistics import AgentStatistics, SubscriptionStatistics
     from stentor._values.messages import Message
     from stentor._values.modes import Mode
     from stentor._values.options import FeedKeywords, RegistrationKeywords, SubscriptionOptions
@@ -343,6 +343,10 @@ class Bus(Sending):
             routes=parts.table.statistics(lookups=parts.addressing.lookups),
             **parts.registry.totals(),
         )
+
+    def agent_statistics(self) -> tuple[AgentStatistics, ...]:
+        """Return what became of everything that was addressed to each agent and feed there is, in order; O(agents)."""
+        return tuple(recipient.statistics() for recipient in self._parts.registry)
 
     def pattern_statistics(self) -> tuple[PatternStatistics, ...]:
         """Return what has come by each pattern subscribed to now, in order of subscription; O(subscriptions)."""
