@@ -325,7 +325,6 @@ class Streams:
 
     async def take_claimed(self, connection: Connection, key: str, entry_id: bytes, fields: list[bytes]) -> None:
         """Take an entry over from a consumer that is gone."""
-        self._counts.claimed += 1
         await self._take(connection, key, entry_id, fields, claimed=True)
 
     async def _take(
@@ -356,7 +355,9 @@ class Streams:
             done(HANDLED)
             return
         again = before or (self._shared and envelope.again)
-        if not (self._is_due(envelope, key, before=before) and await self._relay(envelope, done, again=again)):
+        if self._is_due(envelope, key, before=before) and await self._relay(envelope, done, again=again):
+            self._counts.claimed += claimed
+        else:
             done(HANDLED)
 
     def _is_due(self, envelope: Envelope, key: str, *, before: bool) -> bool:
