@@ -1,7 +1,7 @@
 """The compiled half of stentor: topics, patterns and the index of subscriptions."""
 
 from collections.abc import Sequence
-from typing import Final, Literal, final
+from typing import Final, Literal, TypeVar, final
 
 from stentor._values.dialects import Dialect, DialectLike
 
@@ -15,6 +15,8 @@ __all__ = [
     "Pattern",
     "validate_topic",
 ]
+
+_V = TypeVar("_V")
 
 VERSION: Final[str]
 """The version of the crate, which is the version of the package."""
@@ -313,6 +315,10 @@ class IndexStatistics:
     def bytes(self) -> int:
         """Bytes that the index owns on the heap."""
 
+    @property
+    def lookups(self) -> int:
+        """Valid topics that `match` and `pick` were asked for."""
+
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
@@ -370,6 +376,20 @@ class Index:
 
     def match_many(self, topics: Sequence[str]) -> list[tuple[int, ...]]:
         """Return what `match` returns, for each topic.
+
+        Raises:
+            InvalidTopicError: for the first that is no topic.
+        """
+
+    def pick(self, values: dict[int, _V], topic: str) -> tuple[_V, ...]:
+        """Return the values of the ids whose patterns match a topic, by ascending id; an id without one is left out.
+
+        Raises:
+            InvalidTopicError: `topic` is none of the dialect.
+        """
+
+    def pick_many(self, values: dict[int, _V], topics: Sequence[str]) -> list[tuple[_V, ...]]:
+        """Return what `pick` returns, for each topic.
 
         Raises:
             InvalidTopicError: for the first that is no topic.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import re
+import sys
 import threading
 import tracemalloc
 import weakref
@@ -151,6 +152,22 @@ def test_one_shot_topics_leave_no_memory_behind() -> None:
     finally:
         tracemalloc.stop()
     assert table.statistics().cached == 1000
+
+
+@pytest.mark.parametrize("capacity", [0, 1000])
+def test_a_million_one_shot_topics_leave_no_memory_behind(capacity: int) -> None:
+    matcher: stentor.Matcher[int] = stentor.Matcher(cache_capacity=capacity)
+    matcher.add_many((pattern, place) for place, pattern in enumerate(["once.*.done", "once.t?.**", "**.done", "x"]))
+    match = matcher.match
+    found = sum(len(match(f"once.t{place}.done")) for place in range(10_000))
+    gc.collect()
+    blocks, held = sys.getallocatedblocks(), matcher.statistics().bytes
+    found += sum(len(match(f"once.t{place}.done")) for place in range(10_000, 1_000_000))
+    gc.collect()
+    assert sys.getallocatedblocks() - blocks < 2_000
+    told = matcher.statistics()
+    assert (told.bytes, told.cached, told.misses) == (held, capacity, 1_000_000)
+    assert found == 2 * 1_000_000 + 10
 
 
 def test_targets_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,12 +58,22 @@ class _MatcherMachine(RuleBasedStateMachine):
         handle = self.model.add(pattern, self.added)
         self.handles.append((handle, [matcher.add(pattern, self.added) for matcher in self.matchers]))
 
+    @rule(places=st.lists(st.integers(0, 99), max_size=4))
+    def add_many(self, places: list[int]) -> None:
+        items = [(self.patterns[place % len(self.patterns)], self.added + 1 + at) for at, place in enumerate(places)]
+        self.added += len(items)
+        handles = [self.model.add(pattern, value) for pattern, value in items]
+        theirs = [matcher.add_many(items) for matcher in self.matchers]
+        self.handles += zip(handles, (list(each) for each in zip(*theirs, strict=True)), strict=True)
+
     @rule(data=st.data())
     def add_what_is_no_pattern(self, data: st.DataObject) -> None:
         text = data.draw(strategies.invalid_patterns(self.dialect))
         for matcher in self.matchers:
             with pytest.raises(stentor.InvalidPatternError):
                 matcher.add(text, -1)
+            with pytest.raises(stentor.InvalidPatternError):
+                matcher.add_many([(self.patterns[0], -1), (text, -1)])
 
     @precondition(lambda self: self.handles)
     @rule(place=st.integers(0, 99))

@@ -25,6 +25,7 @@ class Addressing:
     def __init__(self, table: SubscriptionTable, registry: Registry, random: Random) -> None:
         """Look recipients up in `table` and `registry`; `random` decides between equals in a queue group."""
         self._table = table
+        self._cached_route = table.cached.get
         self._registry = registry
         self._random = random
         self.lookups = 0
@@ -37,7 +38,10 @@ class Addressing:
             UnknownAgentError: It is DIRECT, and there is no agent of that name.
         """
         self.lookups += 1
-        selection = self._table.route(message.topic).select(message, self._choose)
+        route = self._cached_route(message.topic)
+        if route is None:
+            route = self._table.route(message.topic)
+        selection = route.select(message, self._choose)
         if message.addressing is AddressingMode.TOPIC:
             return selection
         if message.addressing is AddressingMode.DIRECT:

@@ -57,10 +57,23 @@ class MatchCache(Generic[V]):
         'the A'
     """
 
-    __slots__ = ("_capacity", "_door", "_most_targets", "_order", "_targets", "_values", "evictions", "lookup")
+    __slots__ = (
+        "_capacity",
+        "_door",
+        "_most_targets",
+        "_order",
+        "_targets",
+        "_values",
+        "cached",
+        "evictions",
+        "lookup",
+    )
 
     lookup: Callable[[str], V]
     """The value of a topic: a bare ``dict`` lookup where it is cached, else what ``make`` returns."""
+
+    cached: dict[str, V]
+    """Topics with their values, for whoever looks them up by himself and changes nothing."""
 
     evictions: int
     """Topics that left to make room."""
@@ -73,6 +86,7 @@ class MatchCache(Generic[V]):
         self._order: OrderedDict[str, int] = OrderedDict()
         self._door: array[int] | None = None
         self.lookup = self._values.__getitem__
+        self.cached = self._values
         self.evictions = 0
 
     def __len__(self) -> int:

@@ -7,6 +7,7 @@ cheap, and finding out which topics a wildcard matches was not.
 
 from __future__ import annotations
 
+import functools
 import threading
 from typing import TYPE_CHECKING, Generic, TypeVar, final
 
@@ -79,10 +80,16 @@ class MatchTable(Generic[V]):
         0
     """
 
-    __slots__ = ("_build", "_cache", "_index", "_misses", "lock", "lookup")
+    __slots__ = ("_build", "_cache", "cached", "index", "lock", "lookup")
+
+    index: Index
+    """The native index, to be asked past the cache; what changes it must come through the table."""
 
     lookup: Callable[[str], V]
     """The value for a topic: a bare ``dict`` lookup where it is cached. Raises `InvalidTopicError`."""
+
+    cached: dict[str, V]
+    """Topics with their values, for whoever looks them up by himself and changes nothing."""
 
     lock: threading.RLock
     """Held by every change and every miss. Whoever must change with the table takes it around both."""
@@ -98,17 +105,16 @@ class MatchTable(Generic[V]):
         if cache_capacity < 0:
             message = f"cache_capacity must be >= 0, not {cache_capacity}"
             raise ValueError(message)
-        self._index = Index(dialect, reserved=reserved)
+        self.index = Index(dialect, reserved=reserved)
         self._build = build
-        self._misses = 0
         self._cache: MatchCache[V] = MatchCache(capacity=cache_capacity, make=self._make)
         self.lock = threading.RLock()
         self.lookup = self._cache.lookup
+        self.cached = self._cache.cached
 
     def _make(self, topic: str) -> V:
         with self.lock:
-            ids = self._index.match(topic)
-            self._misses += 1
+            ids = self.index.match(topic)
             value = self._build(ids)
             self._cache.store(topic, value, len(ids))
             return value
@@ -120,8 +126,8 @@ class MatchTable(Generic[V]):
             InvalidPatternError: `pattern` is none; nothing has changed.
         """
         with self.lock:
-            number = self._index.add(pattern)
-            self._forget(self._index.exact_topic(number))
+            number = self.index.add(pattern)
+            self._forget(self.index.exact_topic(number))
             return number
 
     def add_many(self, patterns: Iterable[str]) -> list[int]:
@@ -131,7 +137,7 @@ class MatchTable(Generic[V]):
             InvalidPatternError: For the first that is no pattern; nothing has changed.
         """
         with self.lock:
-            numbers = self._index.add_many(list(patterns))
+            numbers = self.index.add_many(list(patterns))
             if numbers:
                 self._cache.clear()
             return numbers
@@ -143,8 +149,8 @@ class MatchTable(Generic[V]):
             ValueError: The id is of no subscription of this table, or no longer.
         """
         with self.lock:
-            topic = self._index.exact_topic(number)
-            self._index.remove(number)
+            topic = self.index.exact_topic(number)
+            self.index.remove(number)
             self._forget(topic)
 
     def _forget(self, topic: str | None) -> None:
@@ -161,7 +167,7 @@ class MatchTable(Generic[V]):
 
     def __len__(self) -> int:
         """Return the number of subscriptions."""
-        return len(self._index)
+        return len(self.index)
 
     def explain(self, topic: str) -> tuple[Explanation, ...]:
         """Say which subscriptions match ``topic``, and through which structure.
@@ -169,16 +175,7 @@ class MatchTable(Generic[V]):
         Raises:
             InvalidTopicError: `topic` is none.
         """
-        return self._index.explain(topic)
-
-    def match_many(self, topics: Iterable[str]) -> list[V]:
-        """Return what `lookup` returns, for each topic; the cache is neither asked nor filled.
-
-        Raises:
-            InvalidTopicError: For the first that is no topic.
-        """
-        with self.lock:
-            return [self._build(ids) for ids in self._index.match_many(list(topics))]
+        return self.index.explain(topic)
 
     def statistics(self, *, lookups: int | None = None) -> MatchStatistics:
         """Return what the table holds and has done.
@@ -187,7 +184,7 @@ class MatchTable(Generic[V]):
             lookups: How often a valid topic was looked up, if the caller counted; hits are those that were no misses.
         """
         with self.lock:
-            native = self._index.statistics()
+            native = self.index.statistics()
             return MatchStatistics(
                 subscriptions=native.subscriptions,
                 patterns=native.patterns,
@@ -197,8 +194,8 @@ class MatchTable(Generic[V]):
                 prefixes=native.prefixes,
                 bytes=native.bytes,
                 cached=len(self._cache),
-                hits=None if lookups is None else lookups - self._misses,
-                misses=self._misses,
+                hits=None if lookups is None else lookups - native.lookups,
+                misses=native.lookups,
                 evictions=self._cache.evictions,
             )
 
@@ -237,7 +234,8 @@ class Matcher(Generic[V]):
     def __init__(self, dialect: DialectLike = "mailbox", *, cache_capacity: int = DEFAULT_CACHE_CAPACITY) -> None:
         self._values: dict[int, V] = {}
         self._table: MatchTable[tuple[V, ...]] = MatchTable(dialect, build=self._pick, cache_capacity=cache_capacity)
-        self.match = self._table.lookup
+        # Without a cache nothing but the native index need be asked.
+        self.match = self._table.lookup if cache_capacity else functools.partial(self._table.index.pick, self._values)
 
     def _pick(self, ids: tuple[int, ...]) -> tuple[V, ...]:
         return tuple(map(self._values.__getitem__, ids))
@@ -252,6 +250,30 @@ class Matcher(Generic[V]):
             handle = self._table.add(pattern)
             self._values[handle] = value
             return handle
+
+    def add_many(self, items: Iterable[tuple[str, V]]) -> list[int]:
+        """Add many values, each under a pattern of its own, or none at all, and return their handles.
+
+        Takes about a third of the time that as many calls of `add` take, and drops what is cached once.
+
+        Args:
+            items: Pairs of a pattern and a value.
+
+        Raises:
+            InvalidPatternError: For the first pattern that is none; nothing has changed.
+
+        Example:
+            >>> matcher = Matcher()
+            >>> matcher.add_many([("ai.**", "all"), ("ai.models.*", "models")])
+            [0, 1]
+            >>> matcher.match("ai.models.gpt4")
+            ('all', 'models')
+        """
+        pairs = list(items)
+        with self._table.lock:
+            handles = self._table.add_many([pattern for pattern, _ in pairs])
+            self._values.update(zip(handles, (value for _, value in pairs), strict=True))
+            return handles
 
     def remove(self, handle: int) -> None:
         """Remove what `add` returned this handle for.
@@ -273,7 +295,9 @@ class Matcher(Generic[V]):
         Raises:
             InvalidTopicError: For the first that is no topic.
         """
-        return self._table.match_many(topics)
+        wanted = list(topics)
+        with self._table.lock:
+            return self._table.index.pick_many(self._values, wanted)
 
     def __len__(self) -> int:
         """Return the number of values."""

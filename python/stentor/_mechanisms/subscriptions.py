@@ -167,6 +167,8 @@ class SubscriptionTable:
         self._index = MatchTable(dialect, build=self._route, cache_capacity=cache_capacity, reserved=RESERVED)
         self.route: Callable[[str], Route] = self._index.lookup
         """Return the route of a topic, at the cost of one `dict` lookup when it is cached."""
+        self.cached: dict[str, Route] = self._index.cached
+        """The routes that are cached, to be read only."""
         self.on_change: list[SubscriptionListener] = []
         """Are told of each subscription that is made or closed."""
 

@@ -3,7 +3,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyDict, PyTuple};
 use stentor_core as core;
 
 use crate::dialects::grammar_of;
@@ -12,7 +12,21 @@ use crate::errors::{LimitError, map_error, pattern_text, topic_text};
 /// The subscription index: which subscriptions match a topic.
 #[pyclass(module = "stentor", frozen)]
 pub(crate) struct Index {
-    inner: Mutex<core::Index>,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    index: core::Index,
+    /// Valid topics that were looked up one by one.
+    lookups: u64,
+}
+
+impl Inner {
+    fn look_up(&mut self, topic: &str) -> Result<Vec<core::SubscriptionId>, core::TopicError> {
+        let found = self.index.matches(topic)?;
+        self.lookups += 1;
+        Ok(found)
+    }
 }
 
 /// What an index holds; counts unless said otherwise.
@@ -33,6 +47,8 @@ pub(crate) struct IndexStatistics {
     prefixes: usize,
     /// Bytes that the index owns on the heap.
     bytes: usize,
+    /// Valid topics that `match` and `pick` were asked for.
+    lookups: u64,
 }
 
 /// One subscription that matches a topic, and why.
@@ -78,10 +94,22 @@ impl From<core::Explanation> for Explanation {
 }
 
 impl Index {
-    /// The core index. Poison is ignored: a panic in it was turned into an exception already.
-    fn lock(&self) -> MutexGuard<'_, core::Index> {
+    /// The core index and its count. Poison is ignored: a panic in it was turned into an exception already.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The values of some ids, without those that have none. Looking a number up runs no code of Python.
+fn values_of<'py>(
+    values: &Bound<'py, PyDict>,
+    ids: &[core::SubscriptionId],
+) -> PyResult<Bound<'py, PyTuple>> {
+    let found: Vec<_> = ids
+        .iter()
+        .filter_map(|id| values.get_item(id.0).transpose())
+        .collect::<PyResult<_>>()?;
+    PyTuple::new(values.py(), found)
 }
 
 /// The exception for a pattern that was not added.
@@ -107,7 +135,10 @@ impl Index {
     fn new(dialect: &Bound<'_, PyAny>, reserved: Option<&str>) -> PyResult<Self> {
         let grammar = grammar_of(dialect)?;
         Ok(Self {
-            inner: Mutex::new(core::Index::new(grammar, reserved)),
+            inner: Mutex::new(Inner {
+                index: core::Index::new(grammar, reserved),
+                lookups: 0,
+            }),
         })
     }
 
@@ -117,7 +148,7 @@ impl Index {
     ///     InvalidPatternError: `pattern` is none of the dialect; nothing has changed.
     fn add(&self, pattern: &Bound<'_, PyAny>) -> PyResult<u64> {
         let text = pattern_text("pattern", pattern)?;
-        let added = self.lock().add(text);
+        let added = self.lock().index.add(text);
         added.map(|id| id.0).map_err(refused)
     }
 
@@ -130,7 +161,7 @@ impl Index {
             .iter()
             .map(|text| pattern_text("patterns", text))
             .collect::<PyResult<_>>()?;
-        let added = self.lock().add_many(&texts);
+        let added = self.lock().index.add_many(&texts);
         added
             .map(|ids| ids.iter().map(|id| id.0).collect())
             .map_err(refused)
@@ -141,13 +172,14 @@ impl Index {
     /// Raises:
     ///     ValueError: `id` is of no subscription, or no longer.
     fn remove(&self, id: u64) -> PyResult<()> {
-        let removed = self.lock().remove(core::SubscriptionId(id));
+        let removed = self.lock().index.remove(core::SubscriptionId(id));
         removed.map(drop).map_err(unknown)
     }
 
     /// Return the one topic that a subscription matches, or None if its pattern has a wildcard or it is not there.
     fn exact_topic(&self, id: u64) -> Option<String> {
         self.lock()
+            .index
             .exact_topic(core::SubscriptionId(id))
             .map(str::to_owned)
     }
@@ -159,8 +191,43 @@ impl Index {
     #[pyo3(name = "match")]
     fn match_<'py>(&self, topic: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
         let text = topic_text("topic", topic)?;
-        let found = self.lock().matches(text);
+        let found = self.lock().look_up(text);
         PyTuple::new(topic.py(), found.map_err(map_error)?.iter().map(|id| id.0))
+    }
+
+    /// Return the values of the ids whose patterns match a topic, by ascending id; an id without one is left out.
+    ///
+    /// Raises:
+    ///     InvalidTopicError: `topic` is none of the dialect.
+    fn pick<'py>(
+        &self,
+        values: &Bound<'py, PyDict>,
+        topic: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        let text = topic_text("topic", topic)?;
+        let found = self.lock().look_up(text);
+        values_of(values, &found.map_err(map_error)?)
+    }
+
+    /// Return what `pick` returns, for each topic.
+    ///
+    /// Raises:
+    ///     InvalidTopicError: for the first that is no topic.
+    fn pick_many<'py>(
+        &self,
+        values: &Bound<'py, PyDict>,
+        topics: Vec<Bound<'py, PyAny>>,
+    ) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        let texts: Vec<_> = topics
+            .iter()
+            .map(|topic| topic_text("topics", topic))
+            .collect::<PyResult<_>>()?;
+        let found = self.lock().index.match_many(&texts);
+        found
+            .map_err(map_error)?
+            .iter()
+            .map(|ids| values_of(values, ids))
+            .collect()
     }
 
     /// Return what `match` returns, for each topic.
@@ -169,9 +236,19 @@ impl Index {
     ///     InvalidTopicError: for the first that is no topic.
     fn match_many<'py>(
         &self,
+        py: Python<'py>,
         topics: Vec<Bound<'py, PyAny>>,
     ) -> PyResult<Vec<Bound<'py, PyTuple>>> {
-        topics.iter().map(|topic| self.match_(topic)).collect()
+        let texts: Vec<_> = topics
+            .iter()
+            .map(|topic| topic_text("topics", topic))
+            .collect::<PyResult<_>>()?;
+        let found = self.lock().index.match_many(&texts);
+        found
+            .map_err(map_error)?
+            .iter()
+            .map(|ids| PyTuple::new(py, ids.iter().map(|id| id.0)))
+            .collect()
     }
 
     /// Say which patterns match a topic, and through which structure, in the order of their first subscriptions.
@@ -180,7 +257,7 @@ impl Index {
     ///     InvalidTopicError: `topic` is none of the dialect.
     fn explain<'py>(&self, topic: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
         let text = topic_text("topic", topic)?;
-        let found = self.lock().explain(text);
+        let found = self.lock().index.explain(text);
         let found = found.map_err(map_error)?.into_iter();
         let records: PyResult<Vec<_>> = found
             .map(|one| Bound::new(topic.py(), Explanation::from(one)))
@@ -190,6 +267,8 @@ impl Index {
 
     /// Return what the index holds.
     fn statistics(&self) -> IndexStatistics {
+        let inner = self.lock();
+        let lookups = inner.lookups;
         let core::IndexStatistics {
             subscriptions,
             patterns,
@@ -198,7 +277,7 @@ impl Index {
             symbols,
             prefixes,
             bytes,
-        } = self.lock().statistics();
+        } = inner.index.statistics();
         IndexStatistics {
             subscriptions,
             patterns,
@@ -207,10 +286,11 @@ impl Index {
             symbols,
             prefixes,
             bytes,
+            lookups,
         }
     }
 
     fn __len__(&self) -> usize {
-        self.lock().len()
+        self.lock().index.len()
     }
 }

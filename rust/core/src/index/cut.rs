@@ -2,9 +2,7 @@
 use crate::grammar::Grammar;
 
 use super::hash::{End, Seeds};
-
-const LOW: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = 0x8080_8080_8080_8080;
+use super::marks::{Found, Marks, WIDTH};
 
 /// For each length up to eight, the bits of a word that so many bytes fill.
 const FILLED: [u64; 9] = {
@@ -17,18 +15,17 @@ const FILLED: [u64; 9] = {
     filled
 };
 
-/// How many sums there always are.
-pub(super) const FIRST: usize = 64;
+/// How many sums there always are: as many as a byte can count.
+pub(super) const FIRST: usize = 256;
 
 /// Where the segments of a text are, and what their hashes add up to.
 #[derive(Debug)]
 pub(super) struct Cut {
-    /// What segments are separated by; without one, every text is one segment.
-    separator: Option<u8>,
+    /// What segments are separated by, and what a topic needs a closer look for; without separator, every text is one
+    /// segment.
+    marks: Option<Marks>,
     /// Whether the empty text has no segments, rather than one that is empty.
     empty_is_none: bool,
-    /// For each byte, 1 if a topic that holds it needs a closer look.
-    notable: Box<[u8; 256]>,
     /// The number of segments; the lists are longer, so as not to be measured anew for each text.
     len: usize,
     /// The byte behind each segment.
@@ -47,9 +44,10 @@ impl Cut {
     pub(super) fn new(grammar: &Grammar) -> Self {
         let rules = grammar.rules();
         Self {
-            separator: rules.and_then(|rules| u8::try_from(rules.separator).ok()),
+            marks: rules
+                .and_then(|rules| u8::try_from(rules.separator).ok())
+                .map(|separator| Marks::new(separator, &notable_bytes(grammar))),
             empty_is_none: rules.is_some_and(|rules| rules.empty_topic),
-            notable: notable_bytes(grammar),
             len: 0,
             ends: vec![0; 8],
             hashes: vec![0; 8],
@@ -62,9 +60,9 @@ impl Cut {
     /// Cuts a text, and sums up to so many terms from the back.
     pub(super) fn cut(&mut self, text: &[u8], backs: usize, seeds: &Seeds) {
         self.front = backs + 1;
-        self.len = match self.separator {
+        self.len = match self.marks {
             _ if text.is_empty() && self.empty_is_none => 0,
-            Some(separator) => self.find_ends(text, separator),
+            Some(_) => self.find_ends(text),
             None => self.take_whole(text),
         };
         let most = self.front + self.ends.len() + 1;
@@ -86,11 +84,13 @@ impl Cut {
         1
     }
 
-    fn find_ends(&mut self, text: &[u8], separator: u8) -> usize {
+    fn find_ends(&mut self, text: &[u8]) -> usize {
         loop {
-            if let Some((count, is_suspect)) =
-                find_ends(text, separator, &self.notable, &mut self.ends)
-            {
+            let found = self
+                .marks
+                .as_ref()
+                .and_then(|marks| find_ends(text, marks, &mut self.ends));
+            if let Some((count, is_suspect)) = found {
                 self.is_suspect = is_suspect;
                 return count;
             }
@@ -162,49 +162,54 @@ impl Cut {
 /// Finds the byte behind each segment; answers with how many there are and whether some byte is notable or some segment
 /// empty, or with nothing if there is no room for all.
 #[inline(never)]
-fn find_ends(
-    text: &[u8],
-    separator: u8,
-    notable: &[u8; 256],
-    ends: &mut [usize],
-) -> Option<(usize, bool)> {
-    let separators = LOW * u64::from(separator);
-    let (words, rest) = text.as_chunks::<8>();
-    let (mut count, mut at, mut suspect, mut before) = (0, 0, 0, 0x80);
-    let mut take = |word: [u8; 8], at: usize| {
-        let notable = u64::from_le_bytes(word.map(|byte| notable[usize::from(byte)]));
-        let mut found = zero_bytes(u64::from_le_bytes(word) ^ separators);
-        suspect |= notable | found & (found << 8 | before);
-        before = found >> 56;
-        while found != 0 {
-            *ends.get_mut(count)? = at + found.trailing_zeros() as usize / 8;
+fn find_ends(text: &[u8], marks: &Marks, ends: &mut [usize]) -> Option<(usize, bool)> {
+    let (mut count, mut at, mut is_notable, mut empty, mut before) = (0, 0, false, 0, 1);
+    for piece in text.chunks(PIECE) {
+        let mut found = find_in_piece(text, piece, marks);
+        is_notable |= found.is_notable;
+        empty |= found.separators & (found.separators << 1 | before);
+        before = found.separators >> (PIECE - 1);
+        while found.separators != 0 {
+            *ends.get_mut(count)? = at + found.separators.trailing_zeros() as usize;
             count += 1;
-            found &= found - 1;
+            found.separators &= found.separators - 1;
         }
-        Some(())
-    };
-    for word in words {
-        take(*word, at)?;
-        at += 8;
-    }
-    if !rest.is_empty() {
-        take(last_word(text, rest), at)?;
+        at += PIECE;
     }
     *ends.get_mut(count)? = text.len();
-    let ends_empty = text.last().is_none_or(|&last| last == separator);
-    Some((count + 1, suspect != 0 || ends_empty))
+    let ends_empty = text.last().is_none_or(|&last| marks.is_separator(last));
+    Some((count + 1, is_notable || empty != 0 || ends_empty))
 }
 
-/// The last bytes of a text, fewer than eight, and 0xff behind them, which no text has.
+/// How many bytes have their marks in one word, so that most texts need one loop over their separators, which the processor
+/// learns to foresee.
+const PIECE: usize = 64;
+
 #[inline]
-fn last_word(text: &[u8], rest: &[u8]) -> [u8; 8] {
-    if let Some(word) = text.last_chunk::<8>() {
-        let behind = 8 * rest.len();
-        return (u64::from_le_bytes(*word) >> (64 - behind) | !0 << behind).to_le_bytes();
+fn find_in_piece(text: &[u8], piece: &[u8], marks: &Marks) -> Found {
+    let (blocks, rest) = piece.as_chunks::<WIDTH>();
+    let mut all = Found::default();
+    for (number, block) in blocks.iter().enumerate() {
+        all.add(marks.find(block), number);
     }
-    let mut word = [0xff; 8];
-    word[..rest.len()].copy_from_slice(rest);
-    word
+    if !rest.is_empty() {
+        all.add(find_in_rest(text, rest, marks), blocks.len());
+    }
+    all
+}
+
+/// What is in the last bytes of a text, fewer than sixteen: seen in its last sixteen where it has so many.
+#[inline]
+fn find_in_rest(text: &[u8], rest: &[u8], marks: &Marks) -> Found {
+    if let Some(block) = text.last_chunk::<WIDTH>() {
+        let mut found = marks.find(block);
+        found.separators >>= WIDTH - rest.len();
+        return found;
+    }
+    // What no text has stands behind it.
+    let mut block = [0xff; WIDTH];
+    block[..rest.len()].copy_from_slice(rest);
+    marks.find(&block)
 }
 
 /// Hashes each segment and sums up their terms.
@@ -241,18 +246,12 @@ fn up_to_eight(text: &[u8], start: usize, len: usize) -> u64 {
     }
 }
 
-/// The high bit of each byte that is zero.
-#[inline]
-fn zero_bytes(word: u64) -> u64 {
-    !(((word & !HIGH) + !HIGH) | word) & HIGH
-}
-
-/// For each byte that begins a character, 1 if a segment of it needs a closer look.
-fn notable_bytes(grammar: &Grammar) -> Box<[u8; 256]> {
+/// For each byte that begins a character, whether a segment of it needs a closer look.
+fn notable_bytes(grammar: &Grammar) -> Box<[bool; 256]> {
     let two = (0x02..0x20_u32).map(|first| first << 6);
     let three = (0x0..0x10_u32).map(|first| (first << 12).max(0x800));
     let four = (0x0..0x5_u32).map(|first| (first << 18).max(0x1_0000));
-    let mut notable = Box::new([0; 256]);
+    let mut notable = Box::new([false; 256]);
     let mut buffer = [0; 4];
     for c in (0..0x80)
         .chain(two)
@@ -261,7 +260,7 @@ fn notable_bytes(grammar: &Grammar) -> Box<[u8; 256]> {
         .filter_map(char::from_u32)
     {
         let text = c.encode_utf8(&mut buffer);
-        notable[usize::from(text.as_bytes()[0])] = u8::from(!grammar.bytes().is_plain(text));
+        notable[usize::from(text.as_bytes()[0])] = !grammar.bytes().is_plain(text);
     }
     notable
 }

@@ -33,6 +33,7 @@ mod entries;
 mod hash;
 mod hashed;
 mod lists;
+mod marks;
 mod matching;
 #[cfg(any(test, feature = "oracle"))]
 mod naive;

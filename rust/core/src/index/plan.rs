@@ -27,7 +27,7 @@ struct Step {
 impl Step {
     /// A step with the sums at these places, if they are among the first.
     fn new(home: Home, start: u64, plus: [usize; 2], minus: usize) -> Option<Self> {
-        let place = |at: usize| u8::try_from(at).ok().filter(|_| at < FIRST);
+        let place = |at: usize| u8::try_from(at).ok();
         Some(Self {
             start,
             plus: [place(plus[0])?, place(plus[1])?],
@@ -38,11 +38,11 @@ impl Step {
 
     #[inline]
     fn hash(self, sums: &[u64; FIRST]) -> u64 {
-        let [a, b] = self.plus.map(|at| sums[usize::from(at) % FIRST]);
+        let [a, b] = self.plus.map(|at| sums[usize::from(at)]);
         self.start
             .wrapping_add(a)
             .wrapping_add(b)
-            .wrapping_sub(sums[usize::from(self.minus) % FIRST])
+            .wrapping_sub(sums[usize::from(self.minus)])
     }
 }
 
