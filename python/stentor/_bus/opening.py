@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, Unpack
 import trio
 
 from stentor._bus.bus import Bus
+from stentor._bus.defaults import settings_of
 from stentor._bus.parts import Parts
-from stentor._bus.settings import BusSettings
 from stentor._machine.store import MemoryStore
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ async def open_bus(**settings: Unpack[BusKeywords]) -> AsyncIterator[Bus]:
             - `dialect`: what topics and patterns look like: a `Dialect`, its value, or a `Grammar` of your own.
             - `drain_timeout`: seconds, 30 if nothing is said, finite unless you say `math.inf`.
             - `store`: the `MailboxStore` for what is routed to who is away; one in memory if nothing is said.
-            - `seed`: of what is left to chance: queue groups, jitter, message ids.
+            - `seed`: of what is left to chance: queue groups, jitter, message ids. See also `bus_defaults`.
             - `on_error`: what follows when a handler has failed for good, for agents that say nothing else: `OnError`.
             - `limits`: how big messages may be: `MessageLimits`.
             - `middleware`: what stands around publishing and handlers: objects of `Middleware`.
@@ -54,7 +54,7 @@ async def open_bus(**settings: Unpack[BusKeywords]) -> AsyncIterator[Bus]:
         ...         await bus.publish("nobody.listens")
         >>> trio.run(main)
     """
-    chosen = BusSettings(**settings)
+    chosen = settings_of(settings)
     failure: BaseException | None = None
     bus: Bus | None = None
     try:

@@ -1,0 +1,89 @@
+"""Defaults: what every bus that is opened further down takes, so that a whole program can be seeded or watched."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final, final
+
+from attrs import evolve, frozen
+
+from stentor._bus.settings import BusSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from stentor._bus.settings import BusKeywords
+    from stentor._mechanisms.observing import Middleware, Observer
+
+
+@final
+@frozen
+class _Defaults:
+    seed: Callable[[], int] | None = None
+    middleware: tuple[Middleware, ...] = ()
+    observers: tuple[Observer, ...] = ()
+
+
+_current: Final[ContextVar[_Defaults]] = ContextVar("stentor.defaults", default=_Defaults())
+
+
+@contextmanager
+def bus_defaults(
+    *,
+    seed: Callable[[], int] | None = None,
+    middleware: Sequence[Middleware] = (),
+    observers: Sequence[Observer] = (),
+) -> Iterator[None]:
+    """Let every `open_bus` in the block, and in the tasks that are started there, take these settings too.
+
+    So a whole program can be seeded, recorded or counted without a change to it. Blocks nest: the inner seed counts,
+    and middleware and observers add up, the outer first.
+
+    Args:
+        seed: Is called for the seed of each bus that is opened without one.
+        middleware: Stands outside of the middleware that a bus was given.
+        observers: Are told before the observers that a bus was given.
+
+    Raises:
+        TypeError: `seed` is not callable.
+
+    Example:
+        >>> import stentor, trio
+        >>> from itertools import count
+        >>> async def program():
+        ...     async with stentor.open_bus() as bus:
+        ...         return (await bus.publish("ai.models")).message.id
+        >>> def run():
+        ...     with stentor.bus_defaults(seed=count(7).__next__):
+        ...         return trio.run(program)
+        >>> run() == run()
+        True
+    """
+    if seed is not None and not callable(seed):
+        msg = f"seed must be a callable that returns one, not {type(seed).__name__}"
+        raise TypeError(msg)
+    outer = _current.get()
+    inner = _Defaults(seed or outer.seed, (*outer.middleware, *middleware), (*outer.observers, *observers))
+    token = _current.set(inner)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def settings_of(keywords: BusKeywords) -> BusSettings:
+    """Return the settings that `keywords` ask for, with the defaults of where it is called.
+
+    Raises:
+        TypeError: A setting is of the wrong type.
+        ValueError: A setting is out of its range.
+    """
+    asked = BusSettings(**keywords)
+    defaults = _current.get()
+    return evolve(
+        asked,
+        seed=defaults.seed() if asked.seed is None and defaults.seed is not None else asked.seed,
+        middleware=(*defaults.middleware, *asked.middleware),
+        observers=(*defaults.observers, *asked.observers),
+    )

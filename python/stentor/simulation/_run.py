@@ -1,0 +1,235 @@
+"""A run: a trio program in virtual time, in which nothing is left to chance but what the seed decides."""
+
+from __future__ import annotations
+
+import random
+import time
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, TypeVarTuple, Unpack, final
+
+import trio
+
+import stentor
+from stentor.simulation._digest import Digest
+from stentor.simulation import _inside
+from stentor.simulation._clock import VirtualClock
+from stentor.simulation._errors import SimulationError, StuckError
+from stentor.simulation._result import RunResult
+from stentor.simulation._self_test import check_trio
+from stentor.simulation._stuck import throw, who_waits
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+@final
+class Run:
+    """The run that code is in: its seed, and generators of random numbers that depend on nothing else.
+
+    Example:
+        >>> from stentor import simulation
+        >>> async def main():
+        ...     run = simulation.current_run()
+        ...     return run.seed, run.random("weather").randrange(100), run.random("weather").randrange(100)
+        >>> simulation.run(main, seed=3).value
+        (3, 64, 6)
+    """
+
+    def __init__(self, seed: int) -> None:
+        """Make the generators of a run; code in it asks `current_run`."""
+        self.seed: int = seed
+        """The seed that the run was begun with."""
+        self._generators: dict[str, random.Random] = {}
+
+    def random(self, name: str) -> random.Random:
+        """Return the generator of that name, the same each time.
+
+        One for each agent, or for each purpose, keeps what one of them draws from changing what another gets.
+        """
+        if name not in self._generators:
+            self._generators[name] = random.Random(f"{self.seed}/{name}")
+        return self._generators[name]
+
+
+_current: Final[ContextVar[Run]] = ContextVar("stentor.simulation.run")
+
+
+def current_run() -> Run:
+    """Return the run that the calling code is in.
+
+    Raises:
+        SimulationError: It is in none.
+    """
+    try:
+        return _current.get()
+    except LookupError:
+        msg = "current_run() must be called in a simulation run"
+        raise SimulationError(msg) from None
+
+
+def run(
+    main: Callable[[Unpack[Ts]], Awaitable[T]],
+    *args: Unpack[Ts],
+    seed: int = 0,
+    until: float | None = None,
+    shuffle: bool = False,
+    threads: Literal["refuse", "inline"] = "refuse",
+    digest: bool = True,
+    show: bool = False,
+) -> RunResult[T]:
+    """Run `main(*args)` under trio in virtual time, so that what happens is a function of the code, `seed` and `args`.
+
+    Time stands still while anything can run, and then jumps to the next instant that somebody waits for: an hour of
+    sleeping takes no time. It begins at 0. What can run at one instant runs in the order in which the tasks were
+    started. Every bus that is opened without a seed of its own gets one from the run, and the generator behind the
+    module `random` is seeded for as long as the run lasts.
+
+    Args:
+        main: An async function; what it returns is in the result.
+        *args: Its arguments.
+        seed: Of all that is left to chance.
+        until: The virtual time, in seconds, at which `main` is cancelled if it has not returned.
+        shuffle: Whether tasks that can run at one instant run in an order that chance decides, by the seed. trio
+            promises no order, so a program that another seed breaks depends on an order that nobody promised.
+        threads: What becomes of a function that is to be run in a thread: "refuse" raises `OutsideWorldError`, "inline"
+            calls it at once, while everything else waits and no time passes.
+        digest: Whether a hash over all that happens on the buses is made; it needs msgspec.
+        show: Whether the result is printed.
+
+    Raises:
+        StuckError: Nothing could happen any more.
+        OutsideWorldError: Something waited for a thread, a socket or a process, and did not catch this.
+        UnsupportedTrioError: This version of trio cannot be run so.
+        TypeError: An argument is of the wrong type.
+        ValueError: An argument is out of its range.
+        RuntimeError: It is called inside of another `trio.run`.
+
+    Example:
+        >>> import stentor, trio
+        >>> from stentor import simulation
+        >>> async def main():
+        ...     async with stentor.open_bus() as bus:
+        ...         async def gpt4(message):
+        ...             await trio.sleep(3600)
+        ...             print("after an hour:", message.payload)
+        ...         bus.register("gpt4", gpt4).subscribe("ai.*")
+        ...         await bus.publish("ai.models", "hello")
+        ...         await bus.settled()
+        >>> first, second, other = (simulation.run(main, seed=seed) for seed in (1, 1, 2))
+        after an hour: hello
+        after an hour: hello
+        after an hour: hello
+        >>> first.seconds, first.digest == second.digest, first.digest == other.digest
+        (3600.0, True, False)
+    """
+    _check(seed, until, threads)
+    check_trio()
+    clock = VirtualClock()
+    record = Digest() if digest else None
+    order = _order(random.Random(f"{seed}/order")) if shuffle else _by_age
+    rules = _inside.Rules(clock, order, inline=threads == "inline")
+    begun = time.perf_counter()
+    with _inside.under(rules), _chance(seed, record):
+        value, completed = _Supervision(clock, until).run(main, args)
+    result: RunResult[T] = RunResult(
+        value=value,
+        completed=completed,
+        digest="" if record is None else record.hexdigest(),
+        entries=0 if record is None else record.entries,
+        seconds=clock.now,
+        jumps=clock.jumps,
+        real_seconds=time.perf_counter() - begun,
+        seed=seed,
+        shuffle=shuffle,
+    )
+    if show:
+        print(result)  # noqa: T201 - what was asked for
+    return result
+
+
+@final
+class _Supervision:
+    """Sees to it that a run ends: by itself, at its time, or because nothing can happen any more."""
+
+    def __init__(self, clock: VirtualClock, until: float | None) -> None:
+        self._clock = clock
+        self._scope = trio.CancelScope(deadline=float("inf") if until is None else until)
+        self._stuck: StuckError | None = None
+        self._thrown = False
+        clock.on_stuck = self._on_stuck
+
+    def run(self, main: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> tuple[T | None, bool]:
+        """Return what `main` returned, and whether it did before it was cancelled."""
+        try:
+            value = trio.run(self._main, main, args, clock=self._clock)
+        except BaseException as error:
+            if self._stuck is not None and not isinstance(error, KeyboardInterrupt):
+                raise self._stuck from None if error is self._stuck else error
+            raise
+        if self._stuck is not None:
+            raise self._stuck
+        return value, not self._scope.cancelled_caught
+
+    async def _main(self, main: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T | None:
+        _inside.enter()
+        with self._scope:
+            return await main(*args)
+        return None
+
+    def _on_stuck(self) -> None:
+        """Cancel everything; throw the error into what is shielded; and where it is caught, let trio go down with it."""
+        if self._stuck is None:
+            where = f"stuck at {self._clock.now:g} s"
+            self._stuck = StuckError(f"{where}: no task can go on and no timer is set: {who_waits()}")
+            self._scope.cancel()
+        elif not self._thrown:
+            self._thrown = True
+            throw(self._stuck)
+        else:
+            raise self._stuck
+
+
+@contextmanager
+def _chance(seed: int, record: Digest | None) -> Iterator[None]:
+    """Let `seed` decide what is left to chance in the block, and `record` be told of it."""
+    current = Run(seed)
+    buses = current.random("buses")
+    before = random.getstate()
+    token = _current.set(current)
+    random.seed(f"{seed}/random")
+    try:
+        with stentor.bus_defaults(
+            seed=lambda: buses.getrandbits(64), observers=() if record is None else (record,)
+        ):
+            yield
+    finally:
+        random.setstate(before)
+        _current.reset(token)
+
+
+def _by_age(batch: list[Any]) -> None:
+    """Leave the tasks as they come: the oldest first."""
+
+
+def _order(chance: random.Random) -> Callable[[list[Any]], None]:
+    return chance.shuffle
+
+
+def _check(seed: object, until: object, threads: object) -> None:
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        msg = f"seed must be an int, not {type(seed).__name__}"
+        raise TypeError(msg)
+    if until is not None:
+        if not isinstance(until, (int, float)) or isinstance(until, bool):
+            msg = f"until must be a number of seconds, not {type(until).__name__}"
+            raise TypeError(msg)
+        if not until >= 0:
+            msg = f"until must be >= 0 seconds, not {until!r}"
+            raise ValueError(msg)
+    if threads not in ("refuse", "inline"):
+        msg = f"threads must be 'refuse' or 'inline', not {threads!r}"
+        raise ValueError(msg)
