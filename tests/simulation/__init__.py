@@ -1,0 +1,1 @@
+"""The tests of simulation: runs, ticks, faults, checkpoints."""

@@ -24,6 +24,8 @@ RETRY = stentor.RetryPolicy(attempts=3, first_delay=0.5, jitter=1.0)
 
 
 class Agent:
+    """One of those who mix it all."""
+
     def __init__(self, bus: Bus, number: int) -> None:
         self.bus = bus
         self.number = number
@@ -31,19 +33,25 @@ class Agent:
         self.heard = 0
 
     def join(self) -> None:
+        """Register and subscribe."""
         agent = self.bus.register(
-            self.name, self.hear, timeout=3.0, retry=RETRY if self.number % 3 == 0 else None, concurrency=1 + self.number % 2
+            self.name,
+            self.hear,
+            timeout=3.0,
+            retry=RETRY if self.number % 3 == 0 else None,
+            concurrency=1 + self.number % 2,
         )
         agent.subscribe(f"team.{self.number % 10}", capacity=4, overflow="drop_oldest")
         agent.subscribe("job.*", group=f"shift-{self.number % 7}")
         agent.subscribe(f"to.{self.number}")
 
     async def hear(self, message: Message, delivery: Delivery) -> object:
+        """Do one of six things, by number and by what came before."""
         self.heard += 1
         kind = (self.number + self.heard) % 6
         if kind == 0:
             await trio.sleep(1.0)
-        elif kind == 1:
+        elif kind == 1 and message.topic.startswith("job"):
             await self.work_in_a_nursery()
         elif kind == 2 and delivery.attempt < 3:
             msg = f"attempt {delivery.attempt}"
@@ -55,6 +63,7 @@ class Agent:
         return self.number
 
     async def work_in_a_nursery(self) -> None:
+        """Let children publish, and half of the agents cancel theirs."""
         async with trio.open_nursery() as nursery:
             for delay in (0.5, 0.5, 1.0):
                 nursery.start_soon(self.publish_after, delay)
@@ -63,14 +72,20 @@ class Agent:
                 nursery.cancel_scope.cancel()
 
     async def publish_after(self, delay: float) -> None:
+        """Publish to one agent by chance."""
         await trio.sleep(delay)
-        await self.bus.publish(f"team.{random.randrange(10)}", sender=self.name)
+        await self.bus.publish(f"to.{random.randrange(50)}", sender=self.name)
 
     async def live(self, rounds: int) -> None:
+        """Publish at the same instants as everybody else."""
         for _ in range(rounds):
             await trio.sleep(1.0)
-            for word in {"job.red", "job.green", "job.blue"}.intersection({f"job.{random.choice(['red', 'blue'])}"}):
+            for word in sorted(
+                {"job.red", "job.green", "job.blue"} & {f"job.{random.choice(['red', 'blue'])}", "job.green"}
+            ):
                 await self.bus.publish(word, sender=self.name)
+            if self.number % 25 == 0:
+                await self.bus.publish(f"team.{random.randrange(10)}", sender=self.name)
             with trio.move_on_after(1.0):
                 await trio.sleep(1.0)
 

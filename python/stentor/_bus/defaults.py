@@ -25,7 +25,8 @@ class _Defaults:
     observers: tuple[Observer, ...] = ()
 
 
-_current: Final[ContextVar[_Defaults]] = ContextVar("stentor.defaults", default=_Defaults())
+_NONE: Final = _Defaults()
+_current: Final[ContextVar[_Defaults]] = ContextVar("stentor.defaults", default=_NONE)
 
 
 @contextmanager
@@ -60,9 +61,7 @@ def bus_defaults(
         >>> run() == run()
         True
     """
-    if seed is not None and not callable(seed):
-        msg = f"seed must be a callable that returns one, not {type(seed).__name__}"
-        raise TypeError(msg)
+    _check(seed)
     outer = _current.get()
     inner = _Defaults(seed or outer.seed, (*outer.middleware, *middleware), (*outer.observers, *observers))
     token = _current.set(inner)
@@ -70,6 +69,12 @@ def bus_defaults(
         yield
     finally:
         _current.reset(token)
+
+
+def _check(seed: object) -> None:
+    if seed is not None and not callable(seed):
+        msg = f"seed must be a callable that returns one, not {type(seed).__name__}"
+        raise TypeError(msg)
 
 
 def settings_of(keywords: BusKeywords) -> BusSettings:

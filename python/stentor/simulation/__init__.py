@@ -1,7 +1,7 @@
 """Simulation: a run is a function of code, seed and inputs.
 
-`run` runs a trio program with its buses in virtual time. The same seed gives the same run, in every process and on every
-Python, down to the order in which tasks wake up; its digest says so. `docs/guide/simulation.md` tells the whole.
+`run` runs a trio program with its buses in virtual time. The same seed gives the same run, in every process and on
+every Python, down to the order in which tasks wake up; its digest says so. `docs/guide/simulation.md` tells the whole.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 trio shuffles on purpose: the tasks that can run are put into an order that a generator of its own decides, and nothing
 public says otherwise. Hypothesis has had a way in for years, which is used here too: with
-`_ALLOW_DETERMINISTIC_SCHEDULING` set, trio sorts the tasks of each pass by their age and gives them to `_r.shuffle`. For
-as long as a run lasts, that `_r` is an object of ours, which asks the run for the order. Because of the sorting it does
-not matter in which order they were woken: trio breaks ties of deadlines by `id()`, and cancels tasks in the order of a
-set.
+`_ALLOW_DETERMINISTIC_SCHEDULING` set, trio sorts the tasks of each pass by their age and gives them to `_r.shuffle`.
+For as long as a run lasts, that `_r` is an object of ours, which asks the run for the order. Because of the sorting it
+does not matter in which order they were woken: trio breaks ties of deadlines by `id()`, and cancels tasks in the order
+of a set.
 
 Four more things are replaced. `sleep_until`, on which `trio.sleep` stands, becomes an entry in the calendar of the
 virtual clock. The cache from which `trio.to_thread` takes threads, and the part of the run that waits for sockets and

@@ -6,12 +6,12 @@ import random
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, TypeVarTuple, Unpack, final
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, TypeVarTuple, final
 
 import trio
 
 import stentor
-from stentor.simulation._digest import Digest
+from stentor.recording import Digest
 from stentor.simulation import _inside
 from stentor.simulation._clock import VirtualClock
 from stentor.simulation._errors import SimulationError, StuckError
@@ -72,8 +72,8 @@ def current_run() -> Run:
 
 
 def run(
-    main: Callable[[Unpack[Ts]], Awaitable[T]],
-    *args: Unpack[Ts],
+    main: Callable[[*Ts], Awaitable[T]],
+    *args: *Ts,
     seed: int = 0,
     until: float | None = None,
     shuffle: bool = False,
@@ -113,9 +113,11 @@ def run(
         >>> from stentor import simulation
         >>> async def main():
         ...     async with stentor.open_bus() as bus:
+        ...
         ...         async def gpt4(message):
         ...             await trio.sleep(3600)
         ...             print("after an hour:", message.payload)
+        ...
         ...         bus.register("gpt4", gpt4).subscribe("ai.*")
         ...         await bus.publish("ai.models", "hello")
         ...         await bus.settled()
@@ -181,7 +183,7 @@ class _Supervision:
         return None
 
     def _on_stuck(self) -> None:
-        """Cancel everything; throw the error into what is shielded; and where it is caught, let trio go down with it."""
+        """Cancel everything; throw the error into what is shielded; where it is caught, let trio go down with it."""
         if self._stuck is None:
             where = f"stuck at {self._clock.now:g} s"
             self._stuck = StuckError(f"{where}: no task can go on and no timer is set: {who_waits()}")
@@ -202,9 +204,7 @@ def _chance(seed: int, record: Digest | None) -> Iterator[None]:
     token = _current.set(current)
     random.seed(f"{seed}/random")
     try:
-        with stentor.bus_defaults(
-            seed=lambda: buses.getrandbits(64), observers=() if record is None else (record,)
-        ):
+        with stentor.bus_defaults(seed=lambda: buses.getrandbits(64), observers=() if record is None else (record,)):
             yield
     finally:
         random.setstate(before)
