@@ -14,6 +14,8 @@ from stentor.simulation._result import RunResult as RunResult
 from stentor.simulation._run import Run as Run
 from stentor.simulation._run import current_run as current_run
 from stentor.simulation._run import run as run
+from stentor.simulation._ticks import Tick as Tick
+from stentor.simulation._ticks import Ticks as Ticks
 
 for _name, _value in list(globals().items()):
     if not _name.startswith("_") and getattr(_value, "__module__", "").startswith("stentor.simulation."):

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, TypeVarTuple, fi
 import trio
 
 import stentor
-from stentor.recording import Digest
 from stentor.simulation import _inside
 from stentor.simulation._clock import VirtualClock
 from stentor.simulation._errors import SimulationError, StuckError
@@ -21,6 +20,8 @@ from stentor.simulation._stuck import throw, who_waits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
+
+    from stentor.recording import Digest
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -131,7 +132,7 @@ def run(
     _check(seed, until, threads)
     check_trio()
     clock = VirtualClock()
-    record = Digest() if digest else None
+    record = _digest() if digest else None
     order = _order(random.Random(f"{seed}/order")) if shuffle else _by_age
     rules = _inside.Rules(clock, order, inline=threads == "inline")
     begun = time.perf_counter()
@@ -209,6 +210,15 @@ def _chance(seed: int, record: Digest | None) -> Iterator[None]:
     finally:
         random.setstate(before)
         _current.reset(token)
+
+
+def _digest() -> Digest:
+    try:
+        from stentor.recording import Digest  # noqa: PLC0415 - needs an extra, and not every run wants a digest
+    except ModuleNotFoundError as error:
+        msg = "the digest needs msgspec: pip install 'stentor[recording]', or say digest=False"
+        raise SimulationError(msg) from error
+    return Digest()
 
 
 def _by_age(batch: list[Any]) -> None:
