@@ -70,7 +70,7 @@ def _measure_hour() -> None:
 async def _sleep_nothing(times: int) -> float:
     begun = time.process_time()
     for _ in range(times):
-        await trio.sleep(0)
+        await trio.lowlevel.checkpoint()  # what trio.sleep(0) is
     return (time.process_time() - begun) / times
 
 

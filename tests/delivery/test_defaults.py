@@ -22,10 +22,12 @@ class Noting(stentor.Observer, stentor.Middleware):
         self._notes = notes
 
     def publishing(self, message: Message) -> Message:
+        """Note it."""
         self._notes.append(f"{self._name} publishing")
         return message
 
     def accepted(self, message: Message, recipients: tuple[str, ...], inside: Delivery | None) -> None:
+        """Note it."""
         del message, recipients, inside
         self._notes.append(f"{self._name} accepted")
 

@@ -107,7 +107,6 @@ async def main(agents: int, rounds: int) -> int:
 
 
 def digest(agents: int, rounds: int, *, seed: int = 0, shuffle: bool = False) -> str:
-    logging.getLogger("stentor").setLevel(logging.CRITICAL)
     return simulation.run(partial(main, agents, rounds), seed=seed, shuffle=shuffle).digest
 
 
@@ -118,5 +117,6 @@ if __name__ == "__main__":
     parser.add_argument("runs", type=int)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
+    logging.getLogger("stentor").disabled = True
     for _ in range(arguments.runs):
         print(digest(arguments.agents, arguments.rounds, seed=arguments.seed))  # noqa: T201 - for whoever compares

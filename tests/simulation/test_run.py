@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import subprocess
@@ -20,8 +21,14 @@ from stentor import simulation
 from stentor.simulation import OutsideWorldError, SimulationError, StuckError
 from tests.simulation import program
 
-AGENTS, ROUNDS = 60, 3
+AGENTS, ROUNDS = 40, 3
 PROGRAM = Path(program.__file__)
+
+
+@pytest.fixture(autouse=True)
+def silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Handlers of the program fail by the hundred, and nobody needs to read of it."""
+    monkeypatch.setattr(logging.getLogger("stentor"), "disabled", True)
 
 
 def digests(python: str, hash_seed: str, agents: int, rounds: int, runs: int) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import runpy
 import statistics
 from functools import partial
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 import trio
 
 import stentor
-from examples import boltzmann_wealth
 from stentor import simulation
+from tests.package import ROOT
+
+MODEL = runpy.run_path(str(ROOT / "examples" / "boltzmann_wealth.py"))
 
 
 async def steps(handler_takes: float, **options: Any) -> list[tuple[int, float]]:
@@ -85,7 +88,7 @@ async def test_bad_arguments_are_refused(
 
 def wealth(steps: int, activity: float) -> list[list[int]]:
     """What each of 100 people has in the end, in each of five runs."""
-    society = partial(boltzmann_wealth.society, 100, steps, activity)
+    society = partial(MODEL["society"], 100, steps, activity)
     results = [simulation.run(society, seed=seed, digest=False).value or [] for seed in range(5)]
     assert [sum(result) for result in results] == [100] * 5
     assert len({tuple(result) for result in results}) == 5
@@ -101,7 +104,7 @@ def test_wealth_comes_out_as_unequal_as_is_known() -> None:
     results = wealth(250, 0.1)
     assert share(0, results) == pytest.approx(1 / 2, abs=0.05)
     assert share(1, results) == pytest.approx(1 / 4, abs=0.05)
-    assert statistics.mean(map(boltzmann_wealth.gini, results)) == pytest.approx(2 / 3, abs=0.05)
+    assert statistics.mean(map(MODEL["gini"], results)) == pytest.approx(2 / 3, abs=0.05)
 
 
 def test_wealth_is_a_queue_where_all_act_at_once() -> None:

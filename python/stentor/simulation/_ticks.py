@@ -56,11 +56,14 @@ class Ticks:
         >>> from stentor import simulation
         >>> async def main():
         ...     async with stentor.open_bus() as bus:
+        ...
         ...         async def walker(message):
         ...             print("walk", message.payload.number)
         ...             await bus.publish("step.taken", sender="walker")
+        ...
         ...         async def watcher(message):
         ...             print("watch", message.topic)
+        ...
         ...         bus.register("watcher", watcher).subscribe("step.*")
         ...         bus.register("walker", walker).subscribe("walk")
         ...         async for tick in simulation.Ticks(bus, "walk", "step.over", every=60.0, count=2):
