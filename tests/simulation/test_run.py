@@ -21,7 +21,7 @@ from stentor import simulation
 from stentor.simulation import OutsideWorldError, SimulationError, StuckError
 from tests.simulation import program
 
-AGENTS, ROUNDS = 40, 3
+AGENTS, ROUNDS = 30, 2
 PROGRAM = Path(program.__file__)
 
 
