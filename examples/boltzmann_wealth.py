@@ -1,8 +1,8 @@
 """Boltzmann wealth: everybody begins with one coin, and now and then who has a coin gives one to somebody.
 
 The model of Dragulescu and Yakovenko ("Statistical mechanics of money", 2000), known to users of Mesa: rules as fair as
-these lead to wealth as unequal as can be. Every agent acts on the tick and learns of a gift by a message. In the long
-run the shares of those who have 0, 1, 2, ... coins are those of a geometric distribution, 1/2, 1/4, 1/8, ..., whose Gini
+these lead to wealth as unequal as can be. Every agent acts on the tick and learns of a gift by a message. In the end
+the shares of those who have 0, 1, 2, ... coins are those of a geometric distribution, 1/2, 1/4, 1/8, ..., whose Gini
 coefficient is 2/3. That is so while few act at once; where all act at each step, the coins of one are a queue with
 one server (M/D/1), and the share of those who have nothing is sqrt(2) - 1. One seed gives one run.
 

@@ -33,6 +33,7 @@ from stentor._mechanisms.matching import Matcher as Matcher
 from stentor._mechanisms.matching import MatchStatistics as MatchStatistics
 from stentor._mechanisms.observing import Middleware as Middleware
 from stentor._mechanisms.observing import Observer as Observer
+from stentor._mechanisms.observing import Transit as Transit
 from stentor._mechanisms.permissions import AgentPermissions as AgentPermissions
 from stentor._mechanisms.permissions import Permissions as Permissions
 from stentor._mechanisms.permissions import PermissionStatistics as PermissionStatistics

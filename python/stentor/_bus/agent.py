@@ -188,17 +188,23 @@ class Agent(_Member):
         """Whether it is away because its handler failed too often in a row."""
         return self._recipient.quarantined
 
-    def leave(self) -> None:
-        """Go away: the handler is not called until `rejoin`; a call that runs is let finish.
+    def leave(self, *, interrupt: bool = False) -> None:
+        """Go away: the handler is not called until `rejoin`.
 
         Meanwhile what is published waits in the mailbox, and what is routed goes to the stored mailbox. What was polled
         and not acknowledged waits again, in its old place.
+
+        Args:
+            interrupt: Whether calls that wait for something are cancelled, as if the agent had crashed; they have
+                failed for good with an `AbandonedError`. Otherwise what runs is let finish.
 
         Raises:
             trio.ClosedResourceError: The agent is closed.
         """
         self._receiving.check_open()
         self._parts.attendance.leave(self._recipient)
+        if interrupt:
+            self._parts.attendance.interrupt(self._recipient)
         self._parts.backlog.release_soon(self._recipient)
 
     def rejoin(self) -> None:

@@ -24,6 +24,7 @@ from stentor._machine.router import Router
 from stentor._machine.stamping import Stamper
 from stentor._machine.storing import Storing
 from stentor._machine.timers import Timers
+from stentor._machine.transit import Carriage
 from stentor._machine.waits import Waits
 from stentor._machine.workers import Workers
 from stentor._mechanisms.dead_letters import DeadLetterBox
@@ -94,6 +95,15 @@ class Parts:
         self.requests = Requests()
         self.quiescence = Quiescence(self.ledger, self.readiness)
         self.router = Router(self.storing, self.backlog, self.publishing, self.ledger)
+        if settings.transit is not None:
+            self.publishing.put = Carriage(
+                settings.transit,
+                self.clock,
+                dispatcher=self.dispatcher,
+                calls=self.calls,
+                ledger=self.ledger,
+                timers=self.timers,
+            ).accept
         self.feed_numbers = count(1)
         self.examiners: list[Callable[[], Iterable[Problem]]] = []
         """What extensions find wrong with themselves."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from attrs import Attribute
 
-    from stentor._mechanisms.observing import Middleware, Observer
+    from stentor._mechanisms.observing import Middleware, Observer, Transit
     from stentor._values.dialects import DialectLike
     from stentor._values.protocols import MailboxStore
 
@@ -57,6 +57,7 @@ class BusSettings:
     limits: MessageLimits = field(factory=MessageLimits, validator=_limits)
     middleware: Sequence[Middleware] = ()
     observers: Sequence[Observer] = ()
+    transit: Transit | None = None
     cache_capacity: int = field(default=DEFAULT_CACHE_CAPACITY, validator=_capacity)
     retained_capacity: int = field(default=10_000, validator=_capacity)
     dead_letter_capacity: int = field(default=10_000, validator=_capacity)
@@ -73,6 +74,7 @@ class BusKeywords(TypedDict, total=False):
     limits: MessageLimits
     middleware: Sequence[Middleware]
     observers: Sequence[Observer]
+    transit: Transit | None
     cache_capacity: int
     retained_capacity: int
     dead_letter_capacity: int

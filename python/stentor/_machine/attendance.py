@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, final
 import trio
 
 from stentor._mechanisms.deliveries import BACKING_OFF, RUNNING, WAITING, members, recipient_of
+from stentor._values.errors import AbandonedError
 from stentor._values.modes import Polling
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Attendance:
             delivery.redelivered = True
             _put_back(delivery)
         recipient.unacknowledged.clear()
-        for lead in reversed(recipient.to_be_tried_again):
+        for lead in reversed([lead for lead in recipient.to_be_tried_again if lead.attempt]):
             deliveries = members(lead)
             begun = lead._state == RUNNING
             self._dispatcher.pull_out(lead)
@@ -60,6 +61,12 @@ class Attendance:
             for delivery in reversed(deliveries):
                 delivery.attempt += not begun
                 _put_back(delivery)
+
+    @trio.lowlevel.enable_ki_protection
+    def interrupt(self, recipient: Recipient) -> None:
+        """Cancel the handlers of `recipient` that wait for something: they have failed."""
+        for delivery in list(recipient.running):
+            self.withdraw(delivery, AbandonedError("the agent left before the handler had finished"))
 
     @trio.lowlevel.enable_ki_protection
     def begin_return(self, recipient: Recipient) -> None:

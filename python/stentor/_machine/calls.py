@@ -263,7 +263,7 @@ class Calls:
                 del recipient.running[delivery]
         else:
             self._timers.cancel(timer)
-        if recipient.keeps_place:
+        if recipient.keeps_place and lead.attempt:  # what is still on its way holds no slot
             self._give_slot_back(recipient)
         else:
             lead._target.quota.leaves(lead)

@@ -62,6 +62,8 @@ class Publishing:
         self._closed = False
         self.rest: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
         """Lets others have a turn."""
+        self.put: Callable[[Message, Selection, Watcher | None], None] = dispatcher.accept
+        """Puts a message into the mailboxes of a selection."""
         self.published = 0
         """How many messages were accepted."""
         self.wildcards = 0
@@ -194,7 +196,7 @@ class Publishing:
             inside = self._waits.current_handler
             for observer in self._observers:
                 observer.accepted(message, selection.names, inside)
-        self._dispatcher.accept(message, selection, watcher)
+        self.put(message, selection, watcher)
         self.published += 1
         self.wildcards += selection.wildcards
         return selection

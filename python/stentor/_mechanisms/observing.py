@@ -1,11 +1,11 @@
-"""Observers and middleware: how others watch what happens to messages, and have a say in it."""
+"""Observers, middleware and transit: how others watch what happens to messages, and have a say in it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from stentor._mechanisms.deliveries import Delivery
     from stentor._values.messages import Message
@@ -127,3 +127,36 @@ class Middleware(Protocol):
         """Call the handler by `await call()`, and return what it returned; of a batch, `delivery` is the first."""
         del delivery
         return await call()
+
+
+class Transit(Protocol):
+    """Carries messages from publishers to mailboxes, and may lose, delay or double them; `open_bus(transit=...)`.
+
+    What is on its way has its room in the mailbox and keeps the bus from being settled. What is lost counts as dropped,
+    and its publisher learns nothing of it. Mailboxes in a store, and replies to whoever asked, are reached at once.
+
+    Example:
+        >>> import stentor, trio
+        >>> from trio.testing import MockClock
+        >>> class Distance(stentor.Transit):
+        ...     def arrivals(self, message, agent):
+        ...         return [] if agent == "far" else [2.0]
+        >>> async def handler(message, delivery):
+        ...     print(delivery.agent, "at", trio.current_time() - message.timestamp)
+        >>> async def main():
+        ...     async with stentor.open_bus(transit=Distance()) as bus:
+        ...         for name in ("near", "far"):
+        ...             bus.register(name, handler).subscribe("news")
+        ...         await bus.publish("news")
+        >>> trio.run(main, clock=MockClock(autojump_threshold=0))
+        near at 2.0
+    """
+
+    def arrivals(self, message: Message, agent: str) -> Sequence[float]:
+        """Return after how many seconds each copy of `message` comes into the mailbox of `agent`.
+
+        `(0.0,)` is at once, nothing is never, and two are twice. It is called in the publisher's step, must be quick,
+        and may not publish; where it raises, the delivery has failed.
+        """
+        del message, agent
+        return (0.0,)

@@ -10,6 +10,8 @@ from stentor.simulation._errors import OutsideWorldError as OutsideWorldError
 from stentor.simulation._errors import SimulationError as SimulationError
 from stentor.simulation._errors import StuckError as StuckError
 from stentor.simulation._errors import UnsupportedTrioError as UnsupportedTrioError
+from stentor.simulation._faults import Faults as Faults
+from stentor.simulation._faults import FaultStatistics as FaultStatistics
 from stentor.simulation._result import RunResult as RunResult
 from stentor.simulation._run import Run as Run
 from stentor.simulation._run import current_run as current_run

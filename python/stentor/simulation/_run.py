@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, TypeVarTuple, fi
 import trio
 
 import stentor
+from stentor.simulation import _checks as checks
 from stentor.simulation import _inside
 from stentor.simulation._clock import VirtualClock
 from stentor.simulation._errors import SimulationError, StuckError
@@ -230,16 +231,9 @@ def _order(chance: random.Random) -> Callable[[list[Any]], None]:
 
 
 def _check(seed: object, until: object, threads: object) -> None:
-    if not isinstance(seed, int) or isinstance(seed, bool):
-        msg = f"seed must be an int, not {type(seed).__name__}"
-        raise TypeError(msg)
+    checks.whole("seed", seed)
     if until is not None:
-        if not isinstance(until, (int, float)) or isinstance(until, bool):
-            msg = f"until must be a number of seconds, not {type(until).__name__}"
-            raise TypeError(msg)
-        if not until >= 0:
-            msg = f"until must be >= 0 seconds, not {until!r}"
-            raise ValueError(msg)
+        checks.seconds("until", until, zero=True, infinite=True)
     if threads not in ("refuse", "inline"):
         msg = f"threads must be 'refuse' or 'inline', not {threads!r}"
         raise ValueError(msg)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Self, final
 import trio
 from attrs import frozen
 
+from stentor.simulation import _checks as checks
+
 if TYPE_CHECKING:
     from stentor import Bus
 
@@ -121,15 +123,6 @@ def _check(phases: tuple[object, ...], every: object, count: object) -> None:
         if not isinstance(phase, str):
             msg = f"phases must be topics, not {type(phase).__name__}"
             raise TypeError(msg)
-    if not isinstance(every, (int, float)) or isinstance(every, bool):
-        msg = f"every must be a number of seconds, not {type(every).__name__}"
-        raise TypeError(msg)
-    if not 0 <= every < inf:
-        msg = f"every must be a finite number of seconds >= 0, not {every!r}"
-        raise ValueError(msg)
-    if count is not None and (not isinstance(count, int) or isinstance(count, bool)):
-        msg = f"count must be an int, not {type(count).__name__}"
-        raise TypeError(msg)
-    if count is not None and count < 0:
-        msg = f"count must be >= 0, not {count}"
-        raise ValueError(msg)
+    checks.seconds("every", every, zero=True)
+    if count is not None:
+        checks.whole("count", count, least=0)
