@@ -17,6 +17,7 @@ from __future__ import annotations
 from stentor._bus.agent import Agent as Agent
 from stentor._bus.agent import Feed as Feed
 from stentor._bus.bus import Bus as Bus
+from stentor._bus.checkpoints import BusCheckpoint as BusCheckpoint
 from stentor._bus.defaults import bus_defaults as bus_defaults
 from stentor._bus.extension import Extension as Extension
 from stentor._bus.opening import open_bus as open_bus

@@ -12,8 +12,8 @@ from stentor._bus.agent import Agent, Feed
 from stentor._bus.entrance import Entrance
 from stentor._bus.extension import Extension
 from stentor._bus.portal import Portal
+from stentor._bus.keeping import Keeping
 from stentor._bus.receiving import Receiving
-from stentor._bus.sending import Sending
 from stentor._mechanisms.deliveries import Delivery
 from stentor._mechanisms.handlers import check_handler
 from stentor._mechanisms.health import Health, examine
@@ -23,7 +23,7 @@ from stentor._mechanisms.subscriptions import RESERVED, reserved_topic
 from stentor._values import checks
 from stentor._values.errors import AlreadyRegisteredError, NotSettledError
 from stentor._values.options import DEFAULT_OPTIONS, DeliveryMode, options_from
-from stentor._values.patterns import Grammar, validate_topic
+from stentor._values.patterns import validate_topic
 from stentor._values.policies import HANDLER_OPTIONS, HandlerPolicy
 from stentor._values.sharing import shared
 
@@ -32,20 +32,18 @@ if TYPE_CHECKING:
 
     from stentor._bus.extension import ExtensionHooks
     from stentor._bus.parts import Parts
-    from stentor._mechanisms.dead_letters import DeadLetter, DeadLetterBox
     from stentor._mechanisms.handlers import Handler
     from stentor._mechanisms.permissions import Permissions
     from stentor._mechanisms.retained import RetainedMessages
     from stentor._mechanisms.statistics import AgentStatistics, SubscriptionStatistics
+    from stentor._mechanisms.statistics import SubscriptionStatistics
     from stentor._values.messages import Message
     from stentor._values.modes import Mode
     from stentor._values.options import FeedKeywords, RegistrationKeywords, SubscriptionOptions
-    from stentor._values.protocols import MailboxStore
-    from stentor._values.results import LeftDelivery, Receipt
 
 
 @final
-class Bus(Sending):
+class Bus(Keeping):
     """A message bus of one process; `open_bus` makes it.
 
     Agents are registered and subscribe; whoever has the bus publishes. Publishing is one synchronous step: the message
@@ -238,57 +236,6 @@ class Bus(Sending):
         self._parts.backlog.release_soon(recipient)
         self._parts.registry.remove(recipient)
         del self._members[recipient.name]
-
-    # -- what is kept -------------------------------------------------------------------------------------------------
-
-    @property
-    def dead_letters(self) -> DeadLetterBox:
-        """What failed for good, the oldest first: to be looked at, taken out, or given to `resubmit`."""
-        return self._parts.ledger.dead_letters
-
-    async def resubmit(self, letter: DeadLetter) -> Receipt:
-        """Take a dead letter out of the box and send its message once more, to the agent that failed on it.
-
-        Args:
-            letter: One of `dead_letters`.
-
-        Raises:
-            LookupError: It is not in the box any more.
-            UnknownAgentError: The agent is gone.
-            MailboxFullError: The agent's mailbox refuses it.
-            trio.ClosedResourceError: The bus is closed.
-        """
-        if letter not in self.dead_letters:
-            msg = "letter must be one that is in dead_letters"
-            raise LookupError(msg)
-        receipt = await self._send_again(letter.message, letter.agent)
-        self.dead_letters.remove(letter)
-        return receipt
-
-    @property
-    def permissions(self) -> Permissions:
-        """Who may publish and subscribe to what; nothing is refused until something is allowed."""
-        return self._parts.permissions
-
-    @property
-    def retained(self) -> RetainedMessages:
-        """The last message of each topic that was published with `retain=True`."""
-        return self._parts.retained
-
-    @property
-    def store(self) -> MailboxStore:
-        """The stored mailboxes: they can be counted, paged through, filtered and purged there."""
-        return self._parts.store
-
-    @property
-    def left(self) -> tuple[LeftDelivery, ...]:
-        """What the closing of an agent, a feed or the bus left without an outcome, in that order."""
-        return tuple(self._parts.ledger.left)
-
-    @property
-    def dialect(self) -> Grammar:
-        """What its topics and patterns look like."""
-        return Grammar.of(self._parts.settings.dialect)
 
     # -- watching -----------------------------------------------------------------------------------------------------
 

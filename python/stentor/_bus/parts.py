@@ -114,7 +114,8 @@ class Parts:
         self.calls.on_raise = self._raise
         self.calls.on_quarantine = self.attendance.quarantine
         self.permissions.on_revoke = self._close_forbidden
-        self.publishing.rest = Workers(self.dispatcher, self.calls, self.readiness, nursery).rest
+        self.workers = Workers(self.dispatcher, self.calls, self.readiness, nursery)
+        self.publishing.rest = self.workers.rest
 
     def _close_forbidden(self, agent: str | None) -> None:
         """Close the subscriptions of an agent, or of all, that it could not make any more."""

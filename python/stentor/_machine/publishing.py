@@ -84,6 +84,11 @@ class Publishing:
             raise trio.WouldBlock
         return self._accept(message, selection, watcher)
 
+    @property
+    def budget(self) -> int:
+        """What is left of the budget of everybody outside of handlers."""
+        return self._budget if self._spender is None else PUBLISH_BUDGET
+
     async def publish(self, message: Message, watcher: Watcher | None = None) -> Selection:
         """Accept `message` for all of its recipients, as soon as there is room for it everywhere, and return them.
 

@@ -48,10 +48,19 @@ class Timers:
             self._heap = [timer for timer in self._heap if timer[1] in self._actions]
             heapify(self._heap)
 
+    def retire(self) -> None:
+        """Let the task end if no timer is set: who sets the next gets a new one."""
+        if self._scope is not None and not self._actions:
+            self._scope.cancel()
+            self._scope = None
+
     async def _run(self) -> None:
         while self._actions:
-            with trio.CancelScope(deadline=self._next()) as self._scope:
+            with trio.CancelScope(deadline=self._next()) as scope:
+                self._scope = scope
                 await trio.sleep_forever()
+            if self._scope is not scope:
+                return
             now = self._clock()
             while self._next() <= now:
                 _, number = heappop(self._heap)

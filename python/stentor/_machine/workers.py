@@ -59,6 +59,8 @@ class Workers:
         """Workers that wait for work."""
         self.coming = 0
         """Workers that have been called, and have not had their turn yet."""
+        self.generation = 0
+        """How often workers were let go."""
         self._ended = False
         """Whether workers have been cancelled, and the bus with them, so that nobody leads any more."""
         self._resting: dict[trio.lowlevel.Task, None] = {}
@@ -82,6 +84,12 @@ class Workers:
             trio.lowlevel.reschedule(task)
         else:
             self._nursery.start_soon(_Worker(self).work, name=_IDLE)
+
+    def retire(self) -> None:
+        """Let all end that wait for work: who is called from now on is new, as in a bus that has done nothing yet."""
+        self.generation += 1
+        while self.spares:
+            trio.lowlevel.reschedule(self.spares.popitem()[0])
 
     async def rest(self) -> None:
         """Let a publisher that has published much at a stretch give everybody else a turn."""
@@ -199,17 +207,28 @@ class _Worker:
         self._workers.calls.resumes()
 
     async def _follow(self) -> bool:
-        """Wait to be called, unless there is something to do, and return True; False when others enough wait."""
+        """Wait to be called, unless there is something to do, and return True; False where it is not needed."""
         workers, task = self._workers, self._task
         if workers.leader is None and not workers.readiness.is_empty:
             return True
         if len(workers.spares) >= SPARES:
             return False
+        generation = workers.generation
         workers.spares[task] = None
         if self._served is not None:
             self._served = None
             task.name = _IDLE
         await trio.lowlevel.wait_task_rescheduled(self._abort)
+        self._served = None
+        task.name = _IDLE
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            del workers.spares[task]
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
+        if generation != workers.generation:
+            return False
         self._arrive()
         return True
 

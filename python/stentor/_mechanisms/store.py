@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, final
 
 from stentor._mechanisms.store_box import Box, Row
 from stentor._values.store_errors import StoreFullError
-from stentor._values.stored import EntryKind, MailboxPage
+from stentor._values.stored import EntryKind, MailboxEntry, MailboxPage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from stentor._values.stored import MailboxEntry, MailboxQuery, MailboxSummary, Retention, StoredMessage
+    from stentor._values.stored import MailboxQuery, MailboxSummary, Retention, StoredMessage
 
 
 @final
@@ -30,6 +30,23 @@ class StoredMailboxes:
         self._capacity = capacity
         self._retention = retention
         self.cursors: dict[str, str] = {}
+
+    def records(self) -> tuple[StoredMessage, ...]:
+        """Return every message as it is now, in order of acceptance; O(rows)."""
+        return tuple(row.record() for row in merge(*(box.rows.values() for box in self._boxes.values()), key=_number))
+
+    def adopt(self, records: Iterable[StoredMessage]) -> None:
+        """Hold what `records` says, as it was, instead of nothing; O(n log n)."""
+        last = 0
+        for record in records:
+            entry = MailboxEntry(
+                record.agent, record.message, kind=record.kind, failure=record.failure, attempts=record.attempts
+            )
+            row = Row(record.id, entry, record.stored_at)
+            row.handouts, row.acknowledged_at = record.handouts, record.acknowledged_at
+            self._boxes.setdefault(row.agent, Box()).add_as(row, record.state)
+            last = record.id
+        self._numbers = count(last + 1)
 
     def append(self, entries: Sequence[MailboxEntry], cursors: Mapping[str, str], now: float) -> tuple[int, ...]:
         """Store all entries, or none."""
@@ -136,6 +153,10 @@ class StoredMailboxes:
         boxes = self._boxes.values() if query.agent is None else filter(None, [self._boxes.get(query.agent)])
         fulfils = _predicate(query)
         return filter(fulfils, merge(*(box.rows.values() for box in boxes), key=lambda row: row.id))
+
+
+def _number(row: Row) -> int:
+    return row.id
 
 
 def _predicate(query: MailboxQuery) -> Callable[[Row], bool]:

@@ -110,6 +110,16 @@ class Box:
         else:
             self._wait([row])
 
+    def add_as(self, row: Row, state: ReadState) -> None:
+        """Take in a row in the state in which it was in another mailbox."""
+        self.add(row)
+        if state is ReadState.HANDED_OUT:
+            self._leave(row)
+            self.handed_out[row.id] = row
+            row.state = state
+        elif state in AFTER_READING and row.kind is not EntryKind.DEAD_LETTER:
+            self._done(row, state)
+
     def _wait(self, rows: Iterable[Row]) -> None:
         """Make rows unread, each in its place by number."""
         for row in rows:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from enum import Enum, IntEnum
 from math import inf
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
-from attrs import Factory, field, frozen
+from attrs import Factory, field, fields, frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -95,3 +95,13 @@ class Message:
 
     expires_at: float = field(init=False, repr=False, default=Factory(_expires_at, takes_self=True))
     """Instant on trio's clock from which it is not handled any more; infinity without `ttl` and `deadline`."""
+
+    def __reduce__(self) -> tuple[Callable[..., Message], tuple[object, ...]]:
+        """Pickle what it was made of; a view of headers cannot be."""
+        made_of = {item.name: getattr(self, item.name) for item in fields(Message) if item.init}
+        return _unpickled, (made_of | {"headers": dict(self.headers)},)
+
+
+def _unpickled(made_of: dict[str, Any]) -> Message:
+    headers = made_of["headers"]
+    return Message(**made_of | {"headers": MappingProxyType(headers) if headers else NO_HEADERS})

@@ -45,6 +45,12 @@ class Digest(Scribe):
         super().__init__()
         self._hash = hashlib.sha256(start.encode())
 
+    def rebase(self) -> str:
+        """Return the digest of all entries so far, and go on from it as `Digest(it)` does."""
+        digest = self.hexdigest()
+        self._hash = hashlib.sha256(digest.encode())
+        return digest
+
     def hexdigest(self) -> str:
         """Return the digest of all entries so far, as 64 hexadecimal digits."""
         self._turn_page()

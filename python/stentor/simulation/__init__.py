@@ -6,6 +6,11 @@ every Python, down to the order in which tasks wake up; its digest says so. `doc
 
 from __future__ import annotations
 
+from stentor.simulation._checkpoint import Checkpoint as Checkpoint
+from stentor.simulation._checkpoint import checkpoint as checkpoint
+from stentor.simulation._checkpoint import restore as restore
+from stentor.simulation._current import Run as Run
+from stentor.simulation._current import current_run as current_run
 from stentor.simulation._errors import OutsideWorldError as OutsideWorldError
 from stentor.simulation._errors import SimulationError as SimulationError
 from stentor.simulation._errors import StuckError as StuckError
@@ -13,8 +18,6 @@ from stentor.simulation._errors import UnsupportedTrioError as UnsupportedTrioEr
 from stentor.simulation._faults import Faults as Faults
 from stentor.simulation._faults import FaultStatistics as FaultStatistics
 from stentor.simulation._result import RunResult as RunResult
-from stentor.simulation._run import Run as Run
-from stentor.simulation._run import current_run as current_run
 from stentor.simulation._run import run as run
 from stentor.simulation._ticks import Tick as Tick
 from stentor.simulation._ticks import Ticks as Ticks

@@ -11,7 +11,7 @@ from attrs import frozen
 
 import stentor
 from stentor.simulation._checks import chance, delay_range, seconds
-from stentor.simulation._run import current_run
+from stentor.simulation._current import current_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -112,7 +112,7 @@ class Faults(stentor.Transit):
             raise ValueError(msg)
         self._pattern = None if topics is None else stentor.Pattern(topics, dialect)
         self._agents = None if agents is None else frozenset(agents)
-        self._random = current_run().random("faults") if random is None else random
+        self._random = current_run().random("stentor.faults") if random is None else random
         self._arrived_by: dict[str, float] = {}
         """When the last message that keeps its order will have come to each agent."""
         self._carried = self._lost = self._doubled = self._delayed = self._overtaken = self._crashes = 0

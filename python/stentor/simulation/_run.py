@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 import time
 from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, TypeVarTuple, final
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, TypeVarTuple, final
 
 import trio
 
@@ -14,6 +13,7 @@ import stentor
 from stentor.simulation import _checks as checks
 from stentor.simulation import _inside
 from stentor.simulation._clock import VirtualClock
+from stentor.simulation._current import Run, current
 from stentor.simulation._errors import SimulationError, StuckError
 from stentor.simulation._result import RunResult
 from stentor.simulation._self_test import check_trio
@@ -23,54 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from stentor.recording import Digest
+    from stentor.simulation._checkpoint import Checkpoint
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-
-
-@final
-class Run:
-    """The run that code is in: its seed, and generators of random numbers that depend on nothing else.
-
-    Example:
-        >>> from stentor import simulation
-        >>> async def main():
-        ...     run = simulation.current_run()
-        ...     return run.seed, run.random("weather").randrange(100), run.random("weather").randrange(100)
-        >>> simulation.run(main, seed=3).value
-        (3, 64, 6)
-    """
-
-    def __init__(self, seed: int) -> None:
-        """Make the generators of a run; code in it asks `current_run`."""
-        self.seed: int = seed
-        """The seed that the run was begun with."""
-        self._generators: dict[str, random.Random] = {}
-
-    def random(self, name: str) -> random.Random:
-        """Return the generator of that name, the same each time.
-
-        One for each agent, or for each purpose, keeps what one of them draws from changing what another gets.
-        """
-        if name not in self._generators:
-            self._generators[name] = random.Random(f"{self.seed}/{name}")
-        return self._generators[name]
-
-
-_current: Final[ContextVar[Run]] = ContextVar("stentor.simulation.run")
-
-
-def current_run() -> Run:
-    """Return the run that the calling code is in.
-
-    Raises:
-        SimulationError: It is in none.
-    """
-    try:
-        return _current.get()
-    except LookupError:
-        msg = "current_run() must be called in a simulation run"
-        raise SimulationError(msg) from None
 
 
 def run(
@@ -79,6 +35,7 @@ def run(
     seed: int = 0,
     until: float | None = None,
     shuffle: bool = False,
+    resume: Checkpoint | None = None,
     threads: Literal["refuse", "inline"] = "refuse",
     digest: bool = True,
     show: bool = False,
@@ -97,6 +54,8 @@ def run(
         until: The virtual time, in seconds, at which `main` is cancelled if it has not returned.
         shuffle: Whether tasks that can run at one instant run in an order that chance decides, by the seed. trio
             promises no order, so a program that another seed breaks depends on an order that nobody promised.
+        resume: The checkpoint that the run goes on from, with its time, its seed and its order; `main` sets everything
+            up once more and then calls `restore`.
         threads: What becomes of a function that is to be run in a thread: "refuse" raises `OutsideWorldError`, "inline"
             calls it at once, while everything else waits and no time passes.
         digest: Whether a hash over all that happens on the buses is made; it needs msgspec.
@@ -132,18 +91,21 @@ def run(
     """
     _check(seed, until, threads)
     check_trio()
-    clock = VirtualClock()
-    record = _digest() if digest else None
-    order = _order(random.Random(f"{seed}/order")) if shuffle else _by_age
+    if resume is not None:
+        seed, shuffle = _resumed(resume, seed, shuffle=shuffle)
+    clock = VirtualClock(0.0 if resume is None else resume.time)
+    record = _digest("" if resume is None else resume.digest) if digest else None
+    this = Run(seed, shuffle=shuffle, record=record, resumes=resume)
+    order = this.random("stentor.order").shuffle if shuffle else _by_age
     rules = _inside.Rules(clock, order, inline=threads == "inline")
     begun = time.perf_counter()
-    with _inside.under(rules), _chance(seed, record):
+    with _inside.under(rules), _chance(this, record):
         value, completed = _Supervision(clock, until).run(main, args)
     result: RunResult[T] = RunResult(
         value=value,
         completed=completed,
-        digest="" if record is None else record.hexdigest(),
-        entries=0 if record is None else record.entries,
+        digest=this.digest,
+        entries=this.entries,
         seconds=clock.now,
         jumps=clock.jumps,
         real_seconds=time.perf_counter() - begun,
@@ -198,36 +160,39 @@ class _Supervision:
 
 
 @contextmanager
-def _chance(seed: int, record: Digest | None) -> Iterator[None]:
-    """Let `seed` decide what is left to chance in the block, and `record` be told of it."""
-    current = Run(seed)
-    buses = current.random("buses")
+def _chance(this: Run, record: Digest | None) -> Iterator[None]:
+    """Let the seed decide what is left to chance in the block, and `record` be told of it."""
+    buses = this.random("stentor.buses")
     before = random.getstate()
-    token = _current.set(current)
-    random.seed(f"{seed}/random")
+    random.seed(f"{this.seed}/random")
+    observers = () if record is None else (record,)
     try:
-        with stentor.bus_defaults(seed=lambda: buses.getrandbits(64), observers=() if record is None else (record,)):
+        with current(this), stentor.bus_defaults(seed=lambda: buses.getrandbits(64), observers=observers):
             yield
     finally:
         random.setstate(before)
-        _current.reset(token)
 
 
-def _digest() -> Digest:
+def _resumed(checkpoint: Checkpoint, seed: int, *, shuffle: bool) -> tuple[int, bool]:
+    """Return the seed of a checkpoint, and whether it is shuffled, unless something else was asked for."""
+    for name, asked, own in (("seed", seed, checkpoint.seed), ("shuffle", shuffle, checkpoint.shuffle)):
+        if asked and asked != own:
+            msg = f"{name} must not be given with resume, which has its own"
+            raise ValueError(msg)
+    return checkpoint.seed, checkpoint.shuffle
+
+
+def _digest(start: str) -> Digest:
     try:
         from stentor.recording import Digest  # noqa: PLC0415 - needs an extra, and not every run wants a digest
     except ModuleNotFoundError as error:
         msg = "the digest needs msgspec: pip install 'stentor[recording]', or say digest=False"
         raise SimulationError(msg) from error
-    return Digest()
+    return Digest(start)
 
 
 def _by_age(batch: list[Any]) -> None:
     """Leave the tasks as they come: the oldest first."""
-
-
-def _order(chance: random.Random) -> Callable[[list[Any]], None]:
-    return chance.shuffle
 
 
 def _check(seed: object, until: object, threads: object) -> None:
