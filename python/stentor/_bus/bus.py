@@ -11,8 +11,8 @@ import trio
 from stentor._bus.agent import Agent, Feed
 from stentor._bus.entrance import Entrance
 from stentor._bus.extension import Extension
-from stentor._bus.portal import Portal
 from stentor._bus.keeping import Keeping
+from stentor._bus.portal import Portal
 from stentor._bus.receiving import Receiving
 from stentor._mechanisms.deliveries import Delivery
 from stentor._mechanisms.handlers import check_handler

@@ -87,7 +87,7 @@ class Faults(stentor.Transit):
         ...         await bus.settled()
         ...     return heard
         >>> simulation.run(main, seed=4).value
-        [0, 0, 3, 5, 6, 7, 2, 4]
+        [0, 1, 2, 3, 3, 7, 6, 5]
     """
 
     def __init__(
