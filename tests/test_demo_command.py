@@ -62,6 +62,25 @@ def test_the_karate_club_from_end_to_end(tmp_path: Path) -> None:
     assert all(0.005 < share_of(colour, picture) < 0.2 for colour in COLOURS)
 
 
+def test_a_simulated_run_has_the_digest_that_the_readme_tells(tmp_path: Path) -> None:
+    done = stentor(["demo", "--simulate"], tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    told = done.stdout.splitlines()[-2:]
+    assert re.fullmatch(r"seed 0: 0 s, [\d]+ entries, digest [0-9a-f]{64}", told[1])
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    assert "\n".join(["```text", *told, "```"]) in readme
+    assert re.search(r"^ +round +30/30 .*16 with Mr\. Hi · 18 with the officer", done.stdout, re.MULTILINE)
+
+
+def test_another_seed_has_another_digest(tmp_path: Path) -> None:
+    first, again, other = (
+        stentor(["demo", "--simulate", "--quiet", "--rounds", "2", "--seed", seed], tmp_path).stdout.splitlines()[-1]
+        for seed in ("7", "7", "8")
+    )
+    assert first == again
+    assert first.rpartition(" ")[2] != other.rpartition(" ")[2]
+
+
 def test_quiet_says_one_line(tmp_path: Path) -> None:
     done = stentor(["demo", "--quiet", "--rounds", "2", "--seed", "7", "--out", "a.svg"], tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

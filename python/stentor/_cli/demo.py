@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from stentor._cli import Subparsers
 
-EXTRA = frozenset({"matplotlib", "networkx", "numpy", "rich"})
+EXTRA = frozenset({"matplotlib", "msgspec", "networkx", "numpy", "rich"})
 """What the demo needs beyond the core."""
 
 FORMATS = (".pdf", ".png", ".svg")
@@ -61,6 +61,9 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="FILE",
         help="the picture (default: %(default)s)",
     )
+    parser.add_argument(
+        "--simulate", action="store_true", help="run in virtual time, and print the digest of all that happened"
+    )
     parser.add_argument("--quiet", action="store_true", help="say the result in one line and nothing else")
     complete_with_files(edges)
     complete_with_files(out)
@@ -88,6 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
                 rounds=arguments.rounds,
                 out=arguments.out,
                 quiet=arguments.quiet,
+                simulate=arguments.simulate,
             )
         )
     except command.RequestError as error:

@@ -9,6 +9,7 @@ import attrs
 import trio
 from rich.console import Console
 
+from stentor import simulation
 from stentor.demo import _score
 from stentor.demo._club import run_club
 from stentor.demo._network import EdgeListError, Network, karate_club, read_edge_list, small_world
@@ -16,10 +17,11 @@ from stentor.demo._picture import Caption, draw
 from stentor.demo._terminal import MOST_LISTED, Display, table_of_members, table_of_sides, table_of_statistics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from stentor.demo._club import Run
+    from stentor.simulation import RunResult
 
 KARATE_LEADERS: Final = {"1": "Mr. Hi", "34": "the officer"}
 """Who parted in the karate club, and what their sides are called."""
@@ -43,6 +45,7 @@ class Request:
         rounds: How many rounds.
         out: Where the picture goes.
         quiet: Whether to say nothing but the result.
+        simulate: Whether it runs in virtual time, as a function of its seed, with a digest.
     """
 
     edges: Path | None = None
@@ -52,6 +55,7 @@ class Request:
     rounds: int = 30
     out: Path
     quiet: bool = False
+    simulate: bool = False
 
 
 @final
@@ -92,21 +96,30 @@ def run(request: Request) -> None:
     scene = _choose(request)
     console.print(f"[bold]{scene.title}[/], {len(scene.network.friendships):,} friendships")
     with Display(console, members=len(scene.network.friends), rounds=request.rounds, sides=scene.names) as display:
-        done = trio.run(
-            partial(
-                run_club,
-                scene.network,
-                scene.leaders,
-                seed=request.seed,
-                rounds=request.rounds,
-                report=display.report,
-            )
+        club = partial(
+            run_club, scene.network, scene.leaders, seed=request.seed, rounds=request.rounds, report=display.report
         )
+        done, simulated = _simulate(club, request.seed) if request.simulate else (trio.run(club), None)
     real = _score.real_sides() if scene.scored else None
     _tell(console, done, scene, real)
     result = _result(done, scene, real)
     _draw(done, request, scene, result, real)
-    Console(soft_wrap=True, highlight=False).print(f"{result}; picture: {request.out}", markup=False)
+    plain = Console(soft_wrap=True, highlight=False, markup=False)
+    plain.print(f"{result}; picture: {request.out}")
+    if simulated is not None:
+        plain.print(str(simulated))
+
+
+def _simulate(club: Callable[[], Awaitable[Run]], seed: int) -> tuple[Run, RunResult[Run]]:
+    """Run the club in virtual time, and return what came of it and of the run."""
+    try:
+        result = simulation.run(club, seed=seed)
+    except simulation.UnsupportedTrioError as error:
+        raise RequestError(str(error)) from error
+    if result.value is None:  # it has no end but its own
+        msg = "the club did not come to its end"
+        raise RuntimeError(msg)
+    return result.value, result
 
 
 def _choose(request: Request) -> _Scene:
