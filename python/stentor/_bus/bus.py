@@ -33,10 +33,7 @@ if TYPE_CHECKING:
     from stentor._bus.extension import ExtensionHooks
     from stentor._bus.parts import Parts
     from stentor._mechanisms.handlers import Handler
-    from stentor._mechanisms.permissions import Permissions
-    from stentor._mechanisms.retained import RetainedMessages
     from stentor._mechanisms.statistics import AgentStatistics, SubscriptionStatistics
-    from stentor._mechanisms.statistics import SubscriptionStatistics
     from stentor._values.messages import Message
     from stentor._values.modes import Mode
     from stentor._values.options import FeedKeywords, RegistrationKeywords, SubscriptionOptions

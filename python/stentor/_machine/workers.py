@@ -219,14 +219,6 @@ class _Worker:
             self._served = None
             task.name = _IDLE
         await trio.lowlevel.wait_task_rescheduled(self._abort)
-        self._served = None
-        task.name = _IDLE
-
-        def abort(_: object) -> trio.lowlevel.Abort:
-            del workers.spares[task]
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(abort)
         if generation != workers.generation:
             return False
         self._arrive()
