@@ -1,6 +1,7 @@
 """The gates of the project: `nox` runs them all, `nox -s lint` one of them, `nox -l` tells what there is.
 
-The package is built once, in release, by the session `package`; every other session installs that very wheel.
+The session `package` makes the sdist; from that alone a wheel is built in release for each Python, since the pump needs
+more of CPython than the stable ABI gives. Every other session installs the wheel for its Python.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import nox
 ROOT = Path(__file__).parent
 DIST = ROOT / "dist"
 TARGET = ROOT / "target"
+MATURIN = "maturin>=1.16,<2"
 PYTHONS = ["3.11", "3.12", "3.13"]
 GROUPS = nox.project.load_toml("pyproject.toml")
 
@@ -46,11 +48,29 @@ def _group(name: str) -> list[str]:
 
 
 def _wheel(session: nox.Session) -> Path:
-    """The wheel that `package` made in this checkout."""
-    wheels = sorted(DIST.glob("*.whl"))
-    if len(wheels) != 1:
-        session.error("dist/ must hold one wheel: run `nox -s package` first")
-    return wheels[0]
+    """The wheel for the session's Python, built from the sdist that `package` made, if it is not there yet."""
+    tag = session.run("python", "-c", "import sys; print('cp%d%d' % sys.version_info[:2])", silent=True)
+    name = f"*-{str(tag).strip()}-*.whl"
+    if not list(DIST.glob(name)):
+        _build(session)
+    (wheel,) = DIST.glob(name)
+    return wheel
+
+
+def _build(session: nox.Session) -> None:
+    """Builds the wheel for the session's Python from nothing but the unpacked sdist."""
+    sdists = list(DIST.glob("*.tar.gz"))
+    if len(sdists) != 1:
+        session.error("dist/ must hold one sdist: run `nox -s package` first")
+    session.install(MATURIN)
+    with tempfile.TemporaryDirectory() as folder:
+        with tarfile.open(sdists[0]) as archive:
+            archive.extractall(folder, filter=_as_new)  # noqa: S202 - the filter is a safe one
+        (source,) = Path(folder).iterdir()
+        with session.chdir(source):
+            env = {"CARGO_TARGET_DIR": str(TARGET)}
+            build = ("maturin", "build", "--release", "--locked", "--interpreter", "python", "--out", str(DIST))
+            session.run(*build, env=env)
 
 
 def _install(session: nox.Session, *extras: str, groups: tuple[str, ...] = ()) -> None:
@@ -69,17 +89,9 @@ def _as_new(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
 @nox.session
 def package(session: nox.Session) -> None:
     """Makes the sdist, builds the wheel from it alone, and tries the wheel in an empty folder."""
-    session.install("maturin>=1.16,<2")
+    session.install(MATURIN)
     shutil.rmtree(DIST, ignore_errors=True)
     session.run("maturin", "sdist", "--out", str(DIST))
-    (sdist,) = DIST.glob("*.tar.gz")
-    with tempfile.TemporaryDirectory() as folder:
-        with tarfile.open(sdist) as archive:
-            archive.extractall(folder, filter=_as_new)  # noqa: S202 - the filter is a safe one
-        (source,) = Path(folder).iterdir()
-        with session.chdir(source):
-            env = {"CARGO_TARGET_DIR": str(TARGET)}
-            session.run("maturin", "build", "--release", "--locked", "--out", str(DIST), env=env)
     _install(session)
     with tempfile.TemporaryDirectory() as folder, session.chdir(folder):
         session.run("python", "-P", "-W", "error", str(ROOT / "tests" / "smoke.py"))

@@ -1,18 +1,48 @@
 """The compiled half of stentor: topics, patterns and the index of subscriptions."""
 
-from collections.abc import Sequence
-from typing import Final, Literal, TypeVar, final
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import Context, Token
+from typing import Any, Final, Literal, Self, TypeVar, final
 
+from trio import CancelScope
+from typing_extensions import disjoint_base
+
+from stentor._machine.calls import Suspended
+from stentor._mechanisms.deliveries import Watcher
+from stentor._mechanisms.mailbox import Quota
+from stentor._mechanisms.recipients import Recipient
+from stentor._mechanisms.subscriptions import Subscription
 from stentor._values.dialects import Dialect, DialectLike
+from stentor._values.messages import AddressingMode, Priority
+from stentor._values.modes import Mode
+from stentor._values.options import DeliveryMode
+from stentor._values.results import BroadcastResult
 
 __all__ = [
     "BUILD_PROFILE",
     "VERSION",
+    "Current",
+    "Delivery",
+    "Door",
     "Explanation",
     "Grammar",
+    "Histogram",
+    "Ids",
     "Index",
     "IndexStatistics",
+    "Lane",
+    "Message",
+    "Meter",
     "Pattern",
+    "Pump",
+    "QuotaState",
+    "ReadyQueue",
+    "Receipt",
+    "RecipientState",
+    "RouteState",
+    "Selection",
+    "Target",
     "validate_topic",
 ]
 
@@ -406,3 +436,551 @@ class Index:
         """Return what the index holds."""
 
     def __len__(self) -> int: ...
+
+@final
+class Message:
+    """What is published: immutable, and one object for all recipients.
+
+    A message made by hand has no `id` and no `timestamp` yet; the bus that accepts it hands out a stamped copy.
+
+    Example:
+        >>> import stentor
+        >>> message = stentor.Message("ai.models.gpt4", {"query": "why?"}, sender="moderator")
+        >>> message.topic, message.priority.name
+        ('ai.models.gpt4', 'NORMAL')
+        >>> message.replace(sender="somebody else").sender
+        'somebody else'
+    """
+
+    def __new__(
+        cls,
+        topic: str,
+        payload: object = None,
+        *,
+        sender: str | None = None,
+        id: str | None = None,
+        timestamp: float = 0.0,
+        priority: Priority | None = None,
+        ttl: float | None = None,
+        deadline: float | None = None,
+        content_type: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        in_reply_to: str | None = None,
+        cause: str | None = None,
+        addressing: AddressingMode | None = None,
+    ) -> Message: ...
+    @property
+    def topic(self) -> str:
+        """The concrete name it was published to; the agent's name for a DIRECT message."""
+
+    @property
+    def payload(self) -> object:
+        """Whatever the publisher sent. It is shared, not copied: treat it as immutable."""
+
+    @property
+    def sender(self) -> str | None:
+        """Name of the publisher, or None."""
+
+    @property
+    def id(self) -> str:
+        """Unique within the bus, and very likely across buses; empty until a bus has accepted the message."""
+
+    @property
+    def timestamp(self) -> float:
+        """When the bus accepted it: seconds on trio's clock."""
+
+    @property
+    def priority(self) -> Priority:
+        """Order within a mailbox."""
+
+    @property
+    def ttl(self) -> float | None:
+        """Seconds from `timestamp` after which it is never handled, or None for no such limit."""
+
+    @property
+    def deadline(self) -> float | None:
+        """Instant on trio's clock from which it is never handled, or None; a request's reply is awaited until then."""
+
+    @property
+    def content_type(self) -> str | None:
+        """What the payload is, or None when the publisher did not say."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Free annotations."""
+
+    @property
+    def in_reply_to(self) -> str | None:
+        """The `id` of the request that this message answers, or None."""
+
+    @property
+    def cause(self) -> str | None:
+        """The `id` of the message whose handler published this one, or None."""
+
+    @property
+    def addressing(self) -> AddressingMode:
+        """How its recipients were found."""
+
+    @property
+    def expires_at(self) -> float:
+        """Instant on trio's clock from which it is not handled any more; infinity without `ttl` and `deadline`."""
+
+    def replace(self, **changes: Any) -> Message:
+        """Return a message that differs from this one in the fields that are given.
+
+        Args:
+            **changes: Fields by name, as the constructor takes them.
+
+        Raises:
+            TypeError: A message has no such field, or the value is none for it.
+        """
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]: ...
+
+@final
+class Delivery:
+    """One message for one agent; handlers may take it as their second argument.
+
+    Example:
+        >>> import stentor, trio
+        >>> async def handler(message, delivery):
+        ...     print(delivery.agent, [sub.pattern for sub in delivery.subscriptions], delivery.attempt)
+        >>> async def main():
+        ...     async with stentor.open_bus() as bus:
+        ...         agent = bus.register("gpt4", handler)
+        ...         agent.subscribe("ai.*")
+        ...         agent.subscribe("ai.models")
+        ...         await bus.publish("ai.models", "hello")
+        >>> trio.run(main)
+        gpt4 ['ai.*', 'ai.models'] 1
+    """
+
+    attempt: int
+    """How many times its handler has been called with it, this call included."""
+    redelivered: bool
+    """Whether it may have been handled before: it was handed out, from a stored mailbox or by polling, and not
+    acknowledged."""
+    _watcher: Watcher | None
+    _state: int
+    _arrived: float
+    _started: float
+    _batch: tuple[Delivery, ...] | None
+    _scope: CancelScope | None
+    _cause: Exception | None
+
+    def __new__(cls, message: Message, target: Target, watcher: Watcher | None = None) -> Delivery: ...
+    @property
+    def message(self) -> Message:
+        """The message: one object, shared with every other recipient."""
+
+    @property
+    def _target(self) -> Target: ...
+    @property
+    def agent(self) -> str:
+        """The name of the agent that it is for."""
+
+    @property
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """All of the agent's subscriptions that matched, in order of subscription."""
+
+    @property
+    def mode(self) -> DeliveryMode | Mode:
+        """The mode of the subscription that governs this delivery: the first that matched."""
+
+@final
+class Target:
+    """One recipient of a message: its subscriptions that match, and the quota that governs the delivery."""
+
+    def __new__(
+        cls,
+        recipient: Recipient,
+        quota: Quota,
+        subscriptions: tuple[Subscription, ...] | None = None,
+        *,
+        wildcard: bool = False,
+    ) -> Target: ...
+    @property
+    def recipient(self) -> Recipient: ...
+    @property
+    def quota(self) -> Quota: ...
+    @property
+    def subscriptions(self) -> tuple[Subscription, ...]: ...
+    @property
+    def wildcard(self) -> bool:
+        """Whether the governing subscription is a wildcard pattern."""
+
+    @property
+    def is_called(self) -> bool:
+        """Whether a handler will be called with the message, message by message."""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether somebody takes the message now: a handler, a mailbox that is polled, or an owner who receives."""
+
+@final
+class Selection:
+    """Whom one message is for, in subscription order, and whose filter failed on it."""
+
+    def __new__(
+        cls, targets: Sequence[Target], broken: Iterable[tuple[Target, Exception]] | None = None
+    ) -> Selection: ...
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Those into whose mailboxes it is put in one step."""
+
+    @property
+    def durable(self) -> tuple[Target, ...]:
+        """Those in whose stored mailboxes it must be before."""
+
+    @property
+    def broken(self) -> tuple[tuple[Target, Exception], ...]:
+        """Recipients whose filter raised, with what it raised."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all whom it is for."""
+
+    @property
+    def wildcards(self) -> int:
+        """How many of them are reached through a wildcard."""
+
+    @property
+    def all_targets(self) -> tuple[Target, ...]:
+        """All recipients: first those that get it in one step, then the durable ones."""
+
+    def only(self, targets: Sequence[Target]) -> Selection:
+        """Return the selection of `targets` instead of all; whose filter failed stays so."""
+
+@disjoint_base
+class RouteState:
+    """What a publish must know of the route of a topic."""
+
+    selection: Selection | None
+    """Whom every message is for, or None where that depends on the message."""
+
+    def __new__(cls, *_args: object) -> Self: ...
+
+@final
+class Lane:
+    """What waits for one recipient in one mode, the most urgent first; all it does is O(1), amortised."""
+
+    counted: bool
+    """Whether what waits here keeps the bus from being settled."""
+    scheduled: bool
+    """Whether it stands in the ready queue, or is held."""
+    held: bool
+    """Whether what waits here lets the backlog go first."""
+    apart: int
+    """How often in a row its handler must not wait before the leader serves it again; 0 while it does."""
+    alarm: int
+    """The timer that will look whether it is due."""
+    alarm_at: float
+    """When that goes off."""
+    again: deque[Delivery] | None
+    """What leads calls whose next attempt is due, and that have kept their slot; None for none."""
+    waiting: int
+    """How many deliveries wait."""
+    peak: int
+    """The most that ever waited at once."""
+
+    def __new__(cls, recipient: Recipient, mode: Mode, realtime: bool) -> Lane: ...
+    @property
+    def recipient(self) -> Recipient: ...
+    @property
+    def mode(self) -> Mode:
+        """When the recipient is called, and with what."""
+
+    @property
+    def realtime(self) -> bool:
+        """Whether it is due as soon as it has anything, one message at a time."""
+
+    def put(self, delivery: Delivery, *, first: bool = False) -> None:
+        """Add a delivery behind those of its priority, or before them when it is put back."""
+
+    def take(self) -> Delivery | None:
+        """Remove and return the first delivery, or None when nothing waits."""
+
+    def first(self) -> Delivery | None:
+        """Return the delivery that would be taken next, or None."""
+
+    def drop(self) -> None:
+        """Let go of one delivery that has just ceased to wait, wherever it stands."""
+
+    def __iter__(self) -> Iterator[Delivery]:
+        """Iterate over what waits now, in the order in which it would be taken."""
+
+@disjoint_base
+class QuotaState:
+    """What a quota counts: how many deliveries wait because of one subscription, and how many may."""
+
+    waiting: int
+    """How many deliveries wait."""
+    total: int
+    """How many deliveries it let in."""
+    dropped: int
+    """How many it dropped."""
+    waiters: list[tuple[int, Callable[[], None]]] | None
+    """The publishers that wait for room; None for none."""
+
+    def __new__(cls, lane: Lane, capacity: int, tracks: bool, *_rest: object) -> Self: ...
+    @property
+    def lane(self) -> Lane: ...
+    @property
+    def capacity(self) -> int: ...
+    @property
+    def tracks(self) -> bool:
+        """Whether each arrival must be entered, because a later one may push it out."""
+
+@disjoint_base
+class RecipientState:
+    """The part of a recipient that is read and written for every delivery."""
+
+    handler: Callable[..., Any] | None
+    """What is called with its messages, or None when its owner receives."""
+    context: Context
+    """What a handler's own copy of the context is made from: as it was at registration."""
+    lanes: tuple[Lane, ...]
+    """Its lanes, in the order in which they were first needed."""
+    timeout: float
+    """Seconds after which a handler that waits has taken too long; infinity for never."""
+    wants_delivery: bool
+    """Whether the handler wants the delivery beside the message."""
+    is_feed: bool
+    """Whether it is a subscription's own recipient, and no agent."""
+    durable: bool
+    """Whether all that it gets comes by way of its stored mailbox."""
+    away: bool
+    """Whether it is not called until it is back."""
+    slots: int
+    """How many more of its deliveries may begin now."""
+    slots_away: int
+    """The slots that it gets back when it returns."""
+    failures_in_a_row: int
+    """How many calls of its handler have failed since one did not."""
+    addressed: int
+    """Messages that passed its filters."""
+    handled: int
+    """Deliveries whose handler finished, or that the owner has."""
+    blocked: float
+    """Seconds for which its handler kept everybody else from running, in all."""
+    longest_block: float
+    """The same, for its longest stretch."""
+    latency: Histogram | None
+    """From the acceptance of a message to the end of its handler; None before the first."""
+
+    def __new__(cls, *_args: object, **_options: object) -> Self: ...
+    @property
+    def running(self) -> dict[Delivery, None]:
+        """The deliveries that its handlers have begun with, or that its owner has."""
+
+    def count_handled(self, latency: float) -> None:
+        """Count a handled delivery, which took so many seconds."""
+
+    def note_block(self, duration: float) -> None:
+        """Note that its handler kept everybody else from running for so many seconds."""
+
+@final
+class Histogram:
+    """Durations in buckets whose width grows with their size, after the idea of HdrHistogram; adding is O(1)."""
+
+    def __new__(cls, state: tuple[int, int, list[int], int, float, float] | None = None) -> Histogram: ...
+    def __getnewargs__(self) -> tuple[tuple[int, int, list[int], int, float, float]]: ...
+    def add(self, duration: float) -> None:
+        """Count one duration in seconds; a negative one counts as none at all."""
+
+    def merge(self, other: Histogram) -> None:
+        """Add all durations of `other`."""
+
+    def percentile(self, share: float) -> float:
+        """Return a duration that `share` (0 to 1) of all do not exceed: the middle of its bucket."""
+
+    @property
+    def count(self) -> int:
+        """How many durations were counted."""
+
+    @property
+    def total(self) -> float:
+        """The sum of all, in seconds."""
+
+    @property
+    def maximum(self) -> float:
+        """The longest, exactly."""
+
+@final
+class Meter:
+    """What the machine reads and counts while it runs: the time, and how many deliveries have no outcome yet."""
+
+    now: float
+    """When the last handler stopped, in seconds: the next one starts then, so that one reading a delivery is enough."""
+    busy: int
+    """How many deliveries wait or run and keep the bus from being settled."""
+
+    def __new__(cls, clock: Callable[[], float], *, monotonic: bool = False) -> Meter: ...
+    def read(self) -> float:
+        """Return the time, in seconds."""
+
+@final
+class ReadyQueue:
+    """The lanes that can be served now, first come first served."""
+
+    def __new__(cls) -> ReadyQueue: ...
+    def append(self, lane: Lane) -> None:
+        """Put a lane at the end."""
+
+    def popleft(self) -> Lane:
+        """Remove and return the lane at the front.
+
+        Raises:
+            IndexError: there is none.
+        """
+
+    def discard(self, lane: Lane) -> None:
+        """Take a lane out, if it stands here."""
+
+    def clear(self) -> None:
+        """Take all lanes out."""
+
+    def __len__(self) -> int: ...
+
+@final
+class Current:
+    """The delivery in whose handler, or in whose child task, the code runs; one variable for each bus."""
+
+    def __new__(cls, name: str) -> Current: ...
+    def get(self) -> Delivery | None:
+        """Return the delivery, or None outside of handlers."""
+
+    def set(self, delivery: Delivery | None) -> Token[Any]:
+        """Set the delivery for the running context, and return a token for `reset`."""
+
+    def reset(self, token: Token[Any]) -> None:
+        """Set again what was set before `token` was made."""
+
+@final
+class Pump:
+    """Puts messages into mailboxes and calls handlers; it belongs to one bus, and one thread."""
+
+    def __new__(
+        cls,
+        meter: Meter,
+        queue: ReadyQueue,
+        current: Current,
+        *,
+        observed: bool,
+        step: Callable[[], Suspended | None],
+        arrange: Callable[[Lane], None],
+        begun: Callable[[Delivery], None],
+        finish: Callable[[Delivery, object], None],
+        fail: Callable[[Delivery, Exception], None],
+        abandon: Callable[[Delivery], None],
+        ready: Callable[[], None],
+        quiet: Callable[[], None],
+        as_coroutine: Callable[[object], object],
+    ) -> Pump: ...
+    def accept(self, message: Message, targets: tuple[Target, ...]) -> bool:
+        """Put a message into the mailbox of every target, if that is the ordinary thing for all; else return False."""
+
+    def drain(self, budget: int) -> int:
+        """Serve lanes until so many calls have begun, none is ready, or one suspends; return what is left of them."""
+
+    def take_suspended(self) -> tuple[Any, ...] | None:
+        """Return the call that has suspended, as `(delivery, coroutine, context, trap, deadline)`; None if none has."""
+
+@final
+class Ids:
+    """The ids of the messages that one bus stamps: a prefix, and a number each."""
+
+    number: int
+    """The last number that was given."""
+    prefix: str
+    """What all ids begin with."""
+
+    def __new__(cls, prefix: str, number: int = 0) -> Ids: ...
+    def take(self) -> str:
+        """Return the next id."""
+
+@final
+class Receipt:
+    """The message was accepted: each recipient has it in its mailbox, or has dropped it there as its policy says.
+
+    Example:
+        >>> import stentor, trio
+        >>> async def main():
+        ...     async with stentor.open_bus() as bus:
+        ...         with bus.subscribe("ai.**"):
+        ...             receipt = await bus.publish("ai.models.gpt4", "hello")
+        ...             print(receipt.accepted)
+        >>> trio.run(main)
+        1
+    """
+
+    def __new__(
+        cls,
+        *,
+        message: Message,
+        recipients: tuple[str, ...],
+        confirm: Callable[[], Awaitable[BroadcastResult]] | None = None,
+    ) -> Receipt: ...
+    @property
+    def message(self) -> Message:
+        """The message as the bus stamped it."""
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """The agents and feeds that it is for, in order of subscription."""
+
+    def confirmed(self) -> Awaitable[BroadcastResult]:
+        """Wait until every handler has finished or failed, and return what became of the message.
+
+        Raises:
+            RuntimeError: The message was not published with `confirm=True`.
+            DeadlockError: A handler would wait for an agent that waits for it.
+        """
+
+    @property
+    def message_id(self) -> str:
+        """The `id` of the message."""
+
+    @property
+    def accepted(self) -> int:
+        """How many recipients it is for."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Door:
+    """Publishes ordinary messages: of which nothing is said but their sender, to recipients that have room."""
+
+    open: bool
+    """Whether messages are ordinary that have nothing out of the ordinary: no middleware, permission or limit."""
+    budget: int
+    """Messages that may be published before others must have a turn."""
+    ordinary: int
+    """Messages that were published here, without the machine."""
+    published: int
+    """Messages that were published."""
+    wildcards: int
+    """How many of their recipients were reached through a wildcard."""
+
+    def __new__(
+        cls,
+        pump: Pump | None,
+        meter: Meter,
+        current: Current,
+        ids: Ids,
+        *,
+        routes: Mapping[str, RouteState],
+        lines: Mapping[str, object],
+        trio: Mapping[str, object] | None,
+        budget: int,
+    ) -> Door: ...
+    def publish(self, topic: str, payload: object, options: Mapping[str, object]) -> Receipt | None:
+        """Publish, if that is the ordinary thing to do; else change nothing, and return None."""
+
+    @property
+    def budget_outside(self) -> int:
+        """What is left of the budget of everybody outside of handlers."""
+
+    def turn(self) -> None:
+        """Let the handler that runs now, or the outside, have a budget of its own."""

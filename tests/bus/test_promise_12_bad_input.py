@@ -347,7 +347,7 @@ async def test_promise_12_messages_receipts_and_results_cannot_be_changed() -> N
         headers["a"] = "changed"
         assert receipt.message.headers == {"a": "b"}
         for value, name in ((receipt, "recipients"), (result, "target"), (receipt.message, "topic")):
-            with pytest.raises(attrs.exceptions.FrozenInstanceError):
+            with pytest.raises(AttributeError):  # of which the error of a frozen record is one
                 setattr(value, name, "changed")
         with pytest.raises(TypeError):
             receipt.message.headers["a"] = "changed"  # type: ignore[index]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import pytest
 
 import stentor
@@ -25,7 +24,7 @@ class Tracing(stentor.Middleware):
     def publishing(self, message: stentor.Message) -> stentor.Message:
         """Change the payload."""
         self._log.append(f"{self._name} publishing")
-        return attrs.evolve(message, payload=f"{message.payload}{self._name}")
+        return message.replace(payload=f"{message.payload}{self._name}")
 
     async def delivering(self, delivery: stentor.Delivery, call: Callable[[], Awaitable[object]]) -> object:
         """Go around the handler."""

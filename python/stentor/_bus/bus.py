@@ -18,7 +18,7 @@ from stentor._mechanisms.deliveries import Delivery
 from stentor._mechanisms.handlers import check_handler
 from stentor._mechanisms.health import Health, examine
 from stentor._mechanisms.recipients import Recipient
-from stentor._mechanisms.statistics import BusStatistics, PatternStatistics
+from stentor._mechanisms.statistics import BusStatistics, PatternStatistics, latency_of
 from stentor._mechanisms.subscriptions import RESERVED, reserved_topic
 from stentor._values import checks
 from stentor._values.errors import AlreadyRegisteredError, NotSettledError
@@ -278,13 +278,13 @@ class Bus(Keeping):
         """Return what the bus has done so far; O(agents)."""
         parts = self._parts
         return BusStatistics(
-            messages=parts.publishing.published,
-            pattern_matches=parts.publishing.wildcards,
+            messages=parts.door.published,
+            pattern_matches=parts.door.wildcards,
             agents=sum(1 for _ in parts.registry.agents()),
             subscriptions=len(parts.table),
             uptime=parts.clock() - self._opened_at,
-            latency=parts.registry.latency().record(),
-            routes=parts.table.statistics(lookups=parts.addressing.lookups),
+            latency=latency_of(parts.registry.latency()),
+            routes=parts.table.statistics(lookups=parts.addressing.lookups + parts.door.ordinary),
             **parts.registry.totals(),
         )
 

@@ -6,7 +6,6 @@ the bus up again. What waits is found by the name of its recipient and the numbe
 
 from __future__ import annotations
 
-from itertools import count
 from typing import TYPE_CHECKING, Any, Final, final
 
 import trio
@@ -27,10 +26,11 @@ if TYPE_CHECKING:
     from stentor._mechanisms.recipients import Recipient
     from stentor._values.messages import Message
 
+_IDS: Final = ("number", "prefix")
 _RETAINED: Final = ("_cleared", "_dropped", "_expired", "_messages", "_peak", "_replaced", "_stored")
 _LETTERS: Final = ("_added", "_dropped", "_letters", "_peak", "_taken")
 _RECIPIENT: Final = (*COUNTS, "failures_in_a_row", "quarantined", "retries", "blocked", "longest_block")
-_PUBLISHING: Final = ("published", "wildcards")
+_DOOR: Final = ("ordinary", "published", "wildcards")
 
 
 @final
@@ -108,18 +108,14 @@ async def take(parts: Parts) -> BusCheckpoint:
     await trio.lowlevel.checkpoint()
     await trio.lowlevel.cancel_shielded_checkpoint()
     _check_settled(parts)
-    numbers = parts.stamper._numbers
-    following = next(numbers)
-    parts.stamper._numbers = count(following)
     mailboxes = tuple(_mailbox(recipient) for recipient in parts.registry)
     state = {
-        "prefix": parts.stamper._prefix,
-        "following": following,
+        "ids": _read(parts.ids, _IDS),
         "random": parts.random.getstate(),
         "retained": _read(parts.retained, _RETAINED),
         "letters": _read(parts.ledger.dead_letters, _LETTERS),
         "left": tuple(parts.ledger.left),
-        "publishing": _read(parts.publishing, _PUBLISHING) | {"_budget": parts.publishing.budget},
+        "door": _read(parts.door, _DOOR) | {"budget": parts.door.budget_outside},
         "lookups": parts.addressing.lookups,
         "late": parts.requests.late,
         "mail_for": tuple(sorted(parts.backlog.names)),
@@ -139,13 +135,12 @@ def put(parts: Parts, checkpoint: BusCheckpoint) -> None:
     """
     _check_fits(parts, checkpoint)
     state = checkpoint._state
-    parts.stamper._prefix = state["prefix"]
-    parts.stamper._numbers = count(state["following"])
+    _write(parts.ids, state["ids"])
     parts.random.setstate(state["random"])
     _write(parts.retained, state["retained"])
     _write(parts.ledger.dead_letters, state["letters"])
     parts.ledger.left.extend(state["left"])
-    _write(parts.publishing, state["publishing"])
+    _write(parts.door, state["door"])
     parts.addressing.lookups = state["lookups"]
     parts.requests.late = state["late"]
     parts.backlog.names.update(state["mail_for"])
@@ -176,7 +171,7 @@ def _check_settled(parts: Parts) -> None:
 
 
 def _check_fits(parts: Parts, checkpoint: BusCheckpoint) -> None:
-    if parts.publishing.published:
+    if parts.door.published:
         msg = "restore() must come before anything is published"
         raise RuntimeError(msg)
     if parts.clock() < checkpoint.time:
@@ -252,7 +247,7 @@ def _fill(parts: Parts, recipient: Recipient, mailbox: _Mailbox) -> None:
         quota.waiting += 1
         quota.enter(delivery)
         quota.lane.put(delivery)
-        parts.ledger.busy += quota.lane.counted
+        parts.ledger.more_busy(int(quota.lane.counted))
     for each in mailbox.unacknowledged:
         delivery = _delivery(recipient, quotas, each)
         recipient.unacknowledged[each.message.id] = delivery

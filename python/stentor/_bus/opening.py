@@ -41,6 +41,7 @@ async def open_bus(**settings: Unpack[BusKeywords]) -> AsyncIterator[Bus]:
             - `middleware`: what stands around publishing and handlers: objects of `Middleware`.
             - `observers`: who is told of every outcome: objects of `Observer`.
             - `transit`: how long messages take to each agent, and whether they arrive: a `Transit`.
+            - `dispatcher`: `"native"`, or `"python"` for the one that it is tested against, which does the same slowly.
             - `cache_capacity`, `retained_capacity`, `dead_letter_capacity`: how many routes, retained messages and dead
               letters are kept.
 

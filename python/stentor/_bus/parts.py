@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from contextvars import ContextVar
 from itertools import count
 from random import Random
-from typing import TYPE_CHECKING, Never, final
+from typing import TYPE_CHECKING, Any, Final, Never, final
 
 import trio
 
@@ -16,7 +15,8 @@ from stentor._machine.backlog import Backlog
 from stentor._machine.calls import Calls
 from stentor._machine.dispatcher import Dispatcher
 from stentor._machine.ledger import Ledger
-from stentor._machine.publishing import Publishing
+from stentor._machine.publishing import PUBLISH_BUDGET, Publishing
+from stentor._machine.pump import PumpingDispatcher, state_of_trio
 from stentor._machine.quiescence import Quiescence
 from stentor._machine.readiness import Readiness
 from stentor._machine.requests import Requests
@@ -32,16 +32,19 @@ from stentor._mechanisms.permissions import Permissions
 from stentor._mechanisms.registry import Registry
 from stentor._mechanisms.retained import RetainedMessages
 from stentor._mechanisms.subscriptions import RESERVED, SubscriptionTable
+from stentor._native import Current, Door, Ids, Meter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from stentor._bus.entrance import Entrance
     from stentor._bus.settings import BusSettings
-    from stentor._mechanisms.deliveries import Delivery
     from stentor._mechanisms.health import Problem
     from stentor._mechanisms.recipients import Recipient
     from stentor._values.protocols import MailboxStore
+
+_SYSTEM_CLOCK: Final = "trio._core._run", "SystemClock"
+"""The clock that trio has if nothing is said: the system's monotonic one, with an offset."""
 
 
 @final
@@ -53,23 +56,25 @@ class Parts:
         self.settings = settings
         self.nursery = nursery
         self.store = store
-        self.clock = trio.lowlevel.current_clock().current_time
+        self.meter = _meter()
+        self.clock = self.meter.read
         self.random = Random(settings.seed)
-        self.current: ContextVar[Delivery | None] = ContextVar("stentor.delivery", default=None)
+        self.current = Current("stentor.delivery")
         """The delivery in whose handler, or in whose child task, the code runs; one variable for each bus."""
         prefix = secrets.token_hex(4) if settings.seed is None else f"{self.random.getrandbits(32):08x}"
         self.table = SubscriptionTable(settings.dialect, cache_capacity=settings.cache_capacity)
         self.registry = Registry()
         self.retained = RetainedMessages(settings.dialect, capacity=settings.retained_capacity, reserved=RESERVED)
         self.permissions = Permissions(settings.dialect, reserved=RESERVED)
-        self.stamper = Stamper(prefix, self.clock, self.current, settings.limits)
+        self.ids = Ids(prefix)
+        self.stamper = Stamper(self.ids, self.clock, self.current, settings.limits)
         self.ledger = Ledger(
-            DeadLetterBox(settings.dialect, capacity=settings.dead_letter_capacity), settings.observers
+            DeadLetterBox(settings.dialect, capacity=settings.dead_letter_capacity), settings.observers, self.meter
         )
         self.timers = Timers(self.clock, nursery)
         self.readiness = Readiness(self.clock, self.timers)
         self.calls = Calls(
-            self.clock,
+            self.meter,
             self.current,
             ledger=self.ledger,
             readiness=self.readiness,
@@ -77,6 +82,8 @@ class Parts:
             random=self.random,
         )
         self.dispatcher = Dispatcher(self.clock, self.ledger, self.readiness, self.calls)
+        self.pumping = self._pumping()
+        self.front = self.dispatcher if self.pumping is None else self.pumping
         self.attendance = Attendance(self.clock, self.dispatcher, self.readiness, self.ledger)
         self.waits = Waits(self.current)
         self.addressing = Addressing(self.table, self.registry, self.random)
@@ -84,11 +91,26 @@ class Parts:
         self.backlog = Backlog(
             store, self.storing, nursery, self.dispatcher, attendance=self.attendance, ledger=self.ledger
         )
+        lines: dict[str, Any] = {}
+        self.door = Door(
+            None if self.pumping is None else self.pumping.pump,
+            self.meter,
+            self.current,
+            self.ids,
+            routes=self.table.cached,
+            lines=lines,
+            trio=state_of_trio(),
+            budget=PUBLISH_BUDGET,
+        )
+        self.door.open = not (settings.middleware or settings.observers or settings.transit or self.stamper.limited)
         self.publishing = Publishing(
             self.addressing,
             self.dispatcher,
             self.attendance,
             self.backlog,
+            front=self.front,
+            door=self.door,
+            lines=lines,
             waits=self.waits,
             observers=settings.observers,
         )
@@ -114,8 +136,20 @@ class Parts:
         self.calls.on_raise = self._raise
         self.calls.on_quarantine = self.attendance.quarantine
         self.permissions.on_revoke = self._close_forbidden
-        self.workers = Workers(self.dispatcher, self.calls, self.readiness, nursery)
+        self.workers = Workers(self.front, self.dispatcher, self.calls, self.readiness, nursery)
         self.publishing.rest = self.workers.rest
+
+    def _pumping(self) -> PumpingDispatcher | None:
+        if self.settings.dispatcher == "python":
+            return None
+        return PumpingDispatcher(
+            self.dispatcher,
+            self.calls,
+            readiness=self.readiness,
+            ledger=self.ledger,
+            meter=self.meter,
+            current=self.current,
+        )
 
     def _close_forbidden(self, agent: str | None) -> None:
         """Close the subscriptions of an agent, or of all, that it could not make any more."""
@@ -129,3 +163,9 @@ class Parts:
             raise error
 
         self.nursery.start_soon(let_it_out, name="stentor on_error=raise")
+
+
+def _meter() -> Meter:
+    """Return a meter of trio's clock; that of the system it reads without a call."""
+    clock = trio.lowlevel.current_clock()
+    return Meter(clock.current_time, monotonic=(type(clock).__module__, type(clock).__name__) == _SYSTEM_CLOCK)

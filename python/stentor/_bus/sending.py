@@ -6,7 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Unpack
 
 import trio
-from attrs import evolve
 
 from stentor._machine.requests import Request
 from stentor._machine.resubmission import Resubmission
@@ -76,6 +75,10 @@ class Sending:
             ValueError: An option is out of its range, or `topic` is reserved.
             trio.ClosedResourceError: The bus is closed.
         """
+        if not (retain or confirm or self._parts.permissions.active):
+            receipt = self._parts.door.publish(topic, payload, options)
+            if receipt is not None:
+                return receipt
         message = self._stamp(topic, payload, options)
         outcomes = self._parts.publishing.watch() if confirm else None
         selection = await self._parts.publishing.publish(message, outcomes)
@@ -109,6 +112,10 @@ class Sending:
             trio.WouldBlock: A mailbox with `Overflow.BLOCK` is full; nobody gets the message.
             trio.ClosedResourceError: The bus is closed.
         """
+        if not (retain or self._parts.permissions.active):
+            receipt = self._parts.door.publish(topic, payload, options)
+            if receipt is not None:
+                return receipt
         message = self._stamp(topic, payload, options)
         selection = self._parts.publishing.publish_nowait(message)
         if retain:
@@ -398,6 +405,7 @@ class Sending:
         for observer in self._parts.ledger.observers:
             observer.ending()
         self._state = "closing"
+        self._parts.door.open = False
         self._parts.readiness.flush(list(self._parts.registry))
         await self._parts.quiescence.reached_within(timeout)
 
@@ -405,6 +413,7 @@ class Sending:
     def _close(self) -> None:
         """Write down what is left; nothing runs any more."""
         self._state = "closed"
+        self._parts.door.open = False
         self._parts.publishing.close()
         self._parts.readiness.stop()
         for receiving in self._members.values():
@@ -419,7 +428,7 @@ def _stamped_as(stamped: Message, message: Message) -> Message:
     if message is stamped:
         return message
     checks.instance("publishing()", message, Message)
-    return evolve(message, id=stamped.id, timestamp=stamped.timestamp, cause=stamped.cause)
+    return message.replace(id=stamped.id, timestamp=stamped.timestamp, cause=stamped.cause)
 
 
 def receipt_of(

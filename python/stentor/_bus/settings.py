@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypedDict, final
+from typing import TYPE_CHECKING, Final, Literal, TypedDict, final
 
 from attrs import field, frozen
 
@@ -40,6 +40,12 @@ def _limits(_: object, attribute: Attribute[MessageLimits], value: object) -> No
     checks.instance(attribute.name, value, MessageLimits)
 
 
+def _dispatcher(_: object, attribute: Attribute[str], value: object) -> None:
+    if value not in ("native", "python"):
+        msg = f"{attribute.name} must be 'native' or 'python', not {value!r}"
+        raise ValueError(msg)
+
+
 def _on_error(value: object) -> OnError:
     return checks.member("on_error", value, OnError)
 
@@ -61,6 +67,7 @@ class BusSettings:
     cache_capacity: int = field(default=DEFAULT_CACHE_CAPACITY, validator=_capacity)
     retained_capacity: int = field(default=10_000, validator=_capacity)
     dead_letter_capacity: int = field(default=10_000, validator=_capacity)
+    dispatcher: Literal["native", "python"] = field(default="native", validator=_dispatcher)
 
 
 class BusKeywords(TypedDict, total=False):
@@ -78,3 +85,4 @@ class BusKeywords(TypedDict, total=False):
     cache_capacity: int
     retained_capacity: int
     dead_letter_capacity: int
+    dispatcher: Literal["native", "python"]

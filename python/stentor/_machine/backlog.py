@@ -119,7 +119,7 @@ class Backlog:
         Raises:
             StoreError: The store has no room for it, cannot keep it, or fails.
         """
-        self._ledger.busy += 1
+        self._ledger.more_busy(1)
         try:
             await self._store.append(MailboxEntry(target.recipient.name, message) for target in targets)
         finally:
@@ -150,7 +150,7 @@ class Backlog:
             except RuntimeError:
                 return  # the bus has just ended: the store has it for the next
             self._serving[recipient.name] = service
-            self._ledger.busy += 1
+            self._ledger.more_busy(1)
         elif service.recipient is recipient:
             service.more = True
             service.page.look_for_room()

@@ -97,7 +97,7 @@ class Page:
     def _go_on(self) -> None:
         if self._parked:
             self._parked = False
-            self._ledger.busy += 1
+            self._ledger.more_busy(1)
 
     async def calls_over(self) -> None:
         """Wait until no handler runs; one that was cancelled may finish in a shielded scope."""

@@ -7,6 +7,7 @@ returned to the worker that serves it, which sees it through (see `workers`).
 
 from __future__ import annotations
 
+from collections import deque
 from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, final
@@ -19,13 +20,14 @@ from stentor._values.policies import OnError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
-    from contextvars import Context, ContextVar
+    from contextvars import Context
     from random import Random
 
     from stentor._machine.ledger import Ledger
     from stentor._machine.readiness import Readiness
     from stentor._machine.timers import Timers
     from stentor._mechanisms.recipients import Recipient
+    from stentor._native import Current, Meter
 
 
 class Suspended(NamedTuple):
@@ -45,8 +47,8 @@ class Calls:
 
     def __init__(
         self,
-        clock: Callable[[], float],
-        current: ContextVar[Delivery | None],
+        meter: Meter,
+        current: Current,
         *,
         ledger: Ledger,
         readiness: Readiness,
@@ -54,9 +56,8 @@ class Calls:
         random: Random,
     ) -> None:
         """Call handlers that read from `current`, as do the tasks they start, which delivery they are for."""
-        self.clock = clock
-        self.now: float = clock()
-        """When the last handler stopped: the next one starts then, so that one reading a delivery is enough."""
+        self.clock = meter.read
+        self._meter = meter
         self.on_raise: Callable[[Exception], None] = _ignore
         """Is called with the failure of an agent whose failures end the bus."""
         self.on_quarantine: Callable[[Recipient], None] = _ignore
@@ -94,18 +95,21 @@ class Calls:
 
     def resumes(self) -> None:
         """Read the clock: a handler runs from now on."""
-        self.now = self.clock()
+        self._meter.now = self.clock()
+
+    @property
+    def now(self) -> float:
+        """When the last handler stopped: the next one starts then, so that one reading a delivery is enough."""
+        return self._meter.now
 
     def stops(self, recipient: Recipient) -> float:
         """Read the clock: the handler has ended or suspended. Note how long it kept all others from running."""
-        started = self.now
-        self.now = now = self.clock()
-        duration = now - started
-        recipient.blocked += duration
-        if duration > recipient.longest_block:
-            recipient.longest_block = duration
+        started = self._meter.now
+        self._meter.now = now = self.clock()
+        recipient.note_block(now - started)
         return started
 
+    @trio.lowlevel.enable_ki_protection
     def finish(self, lead: Delivery, answer: object = None) -> None:
         """Write down that the handler has finished, and what it returned; or that the owner has the messages."""
         recipient = lead._target.recipient
@@ -125,6 +129,7 @@ class Calls:
             for delivery in lead._batch:
                 self._ledger.handled(delivery, recipient, now)
 
+    @trio.lowlevel.enable_ki_protection
     def fail(self, lead: Delivery, error: Exception, *, retry: bool = True) -> None:
         """Write down that the handler has failed: what it was called with is tried again, or has failed for good."""
         recipient = lead._target.recipient
@@ -154,6 +159,7 @@ class Calls:
         elif policy.on_error is OnError.QUARANTINE and recipient.failures_in_a_row >= policy.quarantine_after:
             self.on_quarantine(recipient)
 
+    @trio.lowlevel.enable_ki_protection
     def abandon(self, lead: Delivery) -> None:
         """Write down that the handler was cancelled from outside, so that it neither finished nor failed."""
         for delivery in members(lead):
@@ -220,6 +226,8 @@ class Calls:
             delivery._state = RUNNING
             recipient.running[delivery] = None
         lane = lead._target.quota.lane
+        if lane.again is None:
+            lane.again = deque()
         lane.again.append(lead)
         if lane.held or not lane.scheduled:
             self._readiness.line_up(lane)
@@ -258,7 +266,10 @@ class Calls:
         deliveries = members(lead)
         timer = recipient.backing_off.pop(lead, None)
         if timer is None:
-            lead._target.quota.lane.again.remove(lead)
+            lane = lead._target.quota.lane
+            if lane.again is not None:
+                lane.again.remove(lead)
+                lane.again = lane.again or None
             for delivery in deliveries:
                 del recipient.running[delivery]
         else:
@@ -272,7 +283,7 @@ class Calls:
 
 @trio.lowlevel.disable_ki_protection
 def _first_step(
-    current: ContextVar[Delivery | None],
+    current: Current,
     handler: Callable[..., Any],
     lead: Delivery,
     wants_delivery: bool,  # noqa: FBT001 - the hot path

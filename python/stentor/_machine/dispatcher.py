@@ -7,8 +7,11 @@ one from the queue and begins a call of its handler (see `calls`).
 
 from __future__ import annotations
 
+from collections import deque
 from math import inf
 from typing import TYPE_CHECKING, Final, final
+
+import trio
 
 from stentor._mechanisms.deliveries import OVER, RUNNING, WAITING, Delivery, members
 from stentor._values.errors import MailboxFullError
@@ -98,7 +101,7 @@ class Dispatcher:
         if delivery._watcher is not None:
             delivery._watcher.accepted(delivery)
         if lane.counted:
-            self._ledger.busy += 1
+            self._ledger.more_busy(1)
         if not lane.realtime:
             delivery._arrived = self._clock()
             self._readiness.arrange(lane)
@@ -121,6 +124,16 @@ class Dispatcher:
 
     # -- out --------------------------------------------------------------------------------------------------------
 
+    def drain(self, budget: int) -> tuple[int, Suspended | None]:
+        """Serve ready lanes; return what is left of `budget`, in calls, and the first handler that suspends."""
+        queue = self._readiness.queue
+        suspended = None
+        while queue and budget and suspended is None:
+            budget -= 1
+            suspended = self.step()
+        return budget, suspended
+
+    @trio.lowlevel.enable_ki_protection
     def step(self) -> Suspended | None:
         """Serve the next ready lane, and return its handler if that suspended.
 
@@ -167,7 +180,9 @@ class Dispatcher:
     def _again(self, lane: Lane) -> Delivery | None:
         """Return what is to be called once more, unless it was withdrawn or has expired in the meantime."""
         lane.scheduled = lane.held
-        lead = lane.again.popleft()
+        waiting = lane.again or deque()
+        lead = waiting.popleft()
+        lane.again = waiting or None
         if lead._cause is None:
             return self._calls.alive(lead)
         self._calls.fail(lead, lead._cause, retry=False)
@@ -188,7 +203,7 @@ class Dispatcher:
             delivery._started = self._calls.now
             recipient.running[delivery] = None
             if not lane.counted and recipient.handler is not None:
-                self._ledger.busy += 1
+                self._ledger.more_busy(1)
         return lead
 
     def _pull_more(self, lane: Lane, most: int) -> Iterable[Delivery]:

@@ -6,9 +6,10 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, Final, Literal, final
 
+import trio
+
 from stentor._mechanisms.dead_letters import DeadLetter
 from stentor._mechanisms.deliveries import OVER, recipient_of
-from stentor._mechanisms.statistics import Histogram
 from stentor._values.errors import AbandonedError, ExpiredError, MailboxFullError
 from stentor._values.results import LeftDelivery
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from stentor._mechanisms.mailbox import Lane
     from stentor._mechanisms.observing import Observer
     from stentor._mechanisms.recipients import Recipient
+    from stentor._native import Meter
 
 logger: Final = logging.getLogger("stentor")
 
@@ -31,10 +33,9 @@ LEFT_REMEMBERED: Final = 100_000
 class Ledger:
     """Outcomes of deliveries, and how many deliveries are still without one."""
 
-    def __init__(self, dead_letters: DeadLetterBox, observers: Sequence[Observer]) -> None:
-        """Begin with nothing written."""
-        self.busy = 0
-        """How many deliveries wait or run and keep the bus from being settled."""
+    def __init__(self, dead_letters: DeadLetterBox, observers: Sequence[Observer], meter: Meter) -> None:
+        """Begin with nothing written; `meter` counts what is busy."""
+        self._meter = meter
         self.dead_letters = dead_letters
         self.left: deque[LeftDelivery] = deque(maxlen=LEFT_REMEMBERED)
         """What a shutdown, or a closed agent, left unhandled."""
@@ -42,11 +43,21 @@ class Ledger:
         """Is called when `busy` has come down to 0."""
         self.observers = tuple(observers)
 
+    @property
+    def busy(self) -> int:
+        """How many deliveries wait or run and keep the bus from being settled."""
+        return self._meter.busy
+
+    def more_busy(self, share: int) -> None:
+        """Take note that so many deliveries more keep the bus from being settled."""
+        self._meter.busy += share
+
     def recalled(self, delivery: Delivery) -> None:
         """A message of before comes into a mailbox."""
         for observer in self.observers:
             observer.recalled(delivery)
 
+    @trio.lowlevel.enable_ki_protection
     def begun(self, delivery: Delivery) -> None:
         """A handler is about to be called with it."""
         for observer in self.observers:
@@ -59,11 +70,8 @@ class Ledger:
 
     def handled(self, delivery: Delivery, recipient: Recipient, now: float) -> None:
         """The handler has finished, or the owner has it."""
-        recipient.handled += 1
         latency = now - delivery.message.timestamp
-        if recipient.latency is None:
-            recipient.latency = Histogram()
-        recipient.latency.add(latency)
+        recipient.count_handled(latency)
         for observer in self.observers:
             observer.handled(delivery, latency)
         delivery._state = OVER
@@ -142,15 +150,20 @@ class Ledger:
         if lane.recipient.handler is None:
             share += sum(delivery._target.quota.lane is lane for delivery in lane.recipient.running)
         if counted:
-            self.busy += share
+            self.more_busy(share)
         else:
             self.less_busy(share)
 
     def less_busy(self, share: int) -> None:
         """Take note that so many deliveries do not keep the bus from being settled any more."""
-        self.busy -= share
-        if share and not self.busy:
+        self._meter.busy -= share
+        if share and not self._meter.busy:
             self.on_quiet()
+
+    @trio.lowlevel.enable_ki_protection
+    def tell_quiet(self) -> None:
+        """Tell whoever waits for it that nothing is busy any more."""
+        self.on_quiet()
 
     def _over(self, delivery: Delivery, error: Exception | None) -> None:
         delivery._state = OVER

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from itertools import count
 from math import inf
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import trio
 
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from stentor._machine.backlog import Backlog
     from stentor._machine.dispatcher import Dispatcher
     from stentor._machine.outcomes import Keeper
+    from stentor._machine.pump import Front
     from stentor._machine.waits import Waits
-    from stentor._mechanisms.deliveries import Delivery, Watcher
+    from stentor._mechanisms.deliveries import Watcher
     from stentor._mechanisms.mailbox import Quota
     from stentor._mechanisms.observing import Observer
     from stentor._mechanisms.recipients import Recipient
     from stentor._mechanisms.routes import Selection
+    from stentor._native import Door
     from stentor._values.messages import Message
 
 PUBLISH_BUDGET: Final = 1000
@@ -43,31 +45,28 @@ class Publishing:
         attendance: Attendance,
         backlog: Backlog,
         *,
+        front: Front,
+        door: Door,
+        lines: dict[str, Any],
         waits: Waits,
         observers: Sequence[Observer],
     ) -> None:
         """Make a door that nobody waits at."""
         self._addressing = addressing
         self._dispatcher = dispatcher
+        self._door = door
         self._attendance = attendance
         self._backlog = backlog
         self._waits = waits
         self._observers = observers
-        self._budget = PUBLISH_BUDGET
-        self._spender: Delivery | None = None
-        """Whose budget it is: that of the handler that published last, or None for everybody outside of handlers."""
         self._ages = count()
-        self._lines: dict[str, _Line] = {}
+        self._lines = lines
         """For each sender that waits, its publishes that do."""
         self._closed = False
         self.rest: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
         """Lets others have a turn."""
-        self.put: Callable[[Message, Selection, Watcher | None], None] = dispatcher.accept
+        self.put: Callable[[Message, Selection, Watcher | None], None] = front.accept
         """Puts a message into the mailboxes of a selection."""
-        self.published = 0
-        """How many messages were accepted."""
-        self.wildcards = 0
-        """How many of their recipients were reached through a wildcard."""
 
     def publish_nowait(self, message: Message, watcher: Watcher | None = None) -> Selection:
         """Accept `message` for all of its recipients, or for none, and return them.
@@ -84,11 +83,6 @@ class Publishing:
             raise trio.WouldBlock
         return self._accept(message, selection, watcher)
 
-    @property
-    def budget(self) -> int:
-        """What is left of the budget of everybody outside of handlers."""
-        return self._budget if self._spender is None else PUBLISH_BUDGET
-
     async def publish(self, message: Message, watcher: Watcher | None = None) -> Selection:
         """Accept `message` for all of its recipients, as soon as there is room for it everywhere, and return them.
 
@@ -99,10 +93,7 @@ class Publishing:
             DeadlockError: It would wait for a handler that waits for the caller's.
             trio.ClosedResourceError: The bus was closed meanwhile.
         """
-        handler = self._waits.current_handler
-        if handler is not self._spender:
-            self._spender = handler
-            self._budget = PUBLISH_BUDGET
+        self._door.turn()
         await trio.lowlevel.checkpoint_if_cancelled()
         try:
             try:
@@ -111,12 +102,13 @@ class Publishing:
                 pass
             return await self._wait_and_publish(message, watcher)
         finally:
-            if self._budget:
-                self._budget -= 1
+            if self._door.budget:
+                self._door.budget -= 1
             else:  # afterwards, and whatever comes, so that nothing overtakes this message
-                self._budget = PUBLISH_BUDGET
+                self._door.budget = PUBLISH_BUDGET
+                rest = self.rest if self._waits.current_handler is None else trio.lowlevel.checkpoint
                 with trio.CancelScope(shield=True):
-                    await (self.rest if handler is None else trio.lowlevel.checkpoint)()
+                    await rest()
 
     async def publish_until(self, deadline: float, message: Message, watcher: Watcher) -> bool:
         """Publish `message` as `publish` does, and return whether that was possible before `deadline`.
@@ -202,8 +194,8 @@ class Publishing:
             for observer in self._observers:
                 observer.accepted(message, selection.names, inside)
         self.put(message, selection, watcher)
-        self.published += 1
-        self.wildcards += selection.wildcards
+        self._door.published += 1
+        self._door.wildcards += selection.wildcards
         return selection
 
     async def _wait_and_publish(self, message: Message, watcher: Watcher | None) -> Selection:

@@ -7,6 +7,10 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, final
 
+import trio
+
+from stentor._native import ReadyQueue
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -21,7 +25,7 @@ class Readiness:
 
     def __init__(self, clock: Callable[[], float], timers: Timers) -> None:
         """Begin with no lane ready; the time is read, in seconds, from `clock`."""
-        self.queue: deque[Lane] = deque()
+        self.queue = ReadyQueue()
         """Lanes that can be served now, first come first served."""
         self.apart: deque[Lane] = deque()
         """Lanes out of the queue whose handlers keep waiting, each of which a worker of its own is to serve."""
@@ -39,6 +43,7 @@ class Readiness:
         """Whether no lane can be served now."""
         return not (self.queue or self.apart)
 
+    @trio.lowlevel.enable_ki_protection
     def arrange(self, lane: Lane) -> None:
         """Line `lane` up if its recipient should be called now, and else have it looked at when it should."""
         if lane.waiting and not lane.scheduled and lane.recipient.slots and (lane.realtime or self.is_due(lane)):
@@ -55,12 +60,17 @@ class Readiness:
         self.queue.append(lane)
         self.on_ready()
 
+    @trio.lowlevel.enable_ki_protection
+    def tell_ready(self) -> None:
+        """Tell whoever serves the queue that it may have become non-empty."""
+        self.on_ready()
+
     def forget(self, recipient: Recipient) -> None:
         """Take the lanes of `recipient` out of the queue."""
         for lane in recipient.lanes:
-            for queue in (self.queue, self.apart):
-                if lane in queue:
-                    queue.remove(lane)
+            self.queue.discard(lane)
+            if lane in self.apart:
+                self.apart.remove(lane)
             lane.scheduled = lane.held
 
     def is_due(self, lane: Lane) -> bool:

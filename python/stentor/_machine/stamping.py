@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import count
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypedDict, final
 
@@ -13,9 +12,8 @@ from stentor._values.messages import NO_HEADERS, Message, Priority
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextvars import ContextVar
 
-    from stentor._mechanisms.deliveries import Delivery
+    from stentor._native import Current, Ids
     from stentor._values.content import MessageLimits
     from stentor._values.messages import AddressingMode
 
@@ -36,19 +34,16 @@ class MessageOptions(TypedDict, total=False):
 class Stamper:
     """Gives every message its id, its time and its cause."""
 
-    def __init__(
-        self, prefix: str, clock: Callable[[], float], current: ContextVar[Delivery | None], limits: MessageLimits
-    ) -> None:
-        """Number messages under `prefix`, read the time from `clock`, and refuse what is beyond `limits`.
+    def __init__(self, ids: Ids, clock: Callable[[], float], current: Current, limits: MessageLimits) -> None:
+        """Take ids from `ids`, read the time from `clock`, and refuse what is beyond `limits`.
 
         The cause of a message is the one whose delivery `current` names.
         """
         self._current = current
         self._limits = limits
-        self._limited = limits.max_payload_bytes is not None or limits.max_total_bytes is not None
-        self._prefix = prefix
+        self.limited = limits.max_payload_bytes is not None or limits.max_total_bytes is not None
         self._clock = clock
-        self._numbers = count(1)
+        self._ids = ids
 
     def stamp(
         self,
@@ -79,14 +74,14 @@ class Stamper:
             checks.instance("in_reply_to", in_reply_to, str)
         if headers is not NO_HEADERS:
             headers = _headers(headers)
-        if content_type is not None or headers or self._limited:
+        if content_type is not None or headers or self.limited:
             check_message(topic, payload, content_type, headers, self._limits)
         cause = self._current.get()
         return Message(
             topic,
             payload,
             sender=sender,
-            id=f"{self._prefix}-{next(self._numbers)}",
+            id=self._ids.take(),
             timestamp=self._clock(),
             priority=priority if priority is Priority.NORMAL else checks.member("priority", priority, Priority),
             ttl=None if ttl is None else checks.seconds("ttl", ttl),

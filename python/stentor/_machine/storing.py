@@ -66,7 +66,7 @@ class Storing:
             tell: Is called with None when it is; with the StoreError if the store refuses it; or with AbandonedError if
                 the bus is closed before.
         """
-        self._ledger.busy += 1
+        self._ledger.more_busy(1)
         self._asked += 1
         self._entries.append((entry, tell))
         if len(self._entries) == 1 and not self._start(self._write, name="stentor store"):
@@ -118,7 +118,7 @@ class Storing:
             self._calls[agent].append(call)
         elif self._start(self._run, agent, name=f"stentor store for {agent}"):
             self._calls[agent] = deque([call])
-            self._ledger.busy += 1
+            self._ledger.more_busy(1)
 
     async def _run(self, agent: str) -> None:
         calls = self._calls[agent]
@@ -157,7 +157,7 @@ class Storing:
             try:
                 await trio.sleep(pause)
             finally:
-                self._ledger.busy += 1
+                self._ledger.more_busy(1)
             pause = min(2 * pause, LONGEST_PAUSE)
 
     async def once(self, call: Callable[[], Awaitable[object]]) -> None:

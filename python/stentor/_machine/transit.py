@@ -82,6 +82,6 @@ class Carriage:
         delivery._state = BACKING_OFF
         if delivery._watcher is not None:
             delivery._watcher.accepted(delivery)
-        self._ledger.busy += 1
+        self._ledger.more_busy(1)
         arrive = partial(self._calls._rejoin, delivery, recipient)
         recipient.backing_off[delivery] = self._timers.at(self._clock() + delay, arrive)

@@ -21,9 +21,9 @@ from stentor._values.errors import DeadlockError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
-    from contextvars import ContextVar
 
     from stentor._mechanisms.recipients import Recipient
+    from stentor._native import Current
 
     Awaited: TypeAlias = "Recipient | Delivery | AnyOf"
     """Whom somebody waits for: an agent, whichever slot of it comes free, one handler that runs, or any of several."""
@@ -49,7 +49,7 @@ class Waits:
 
     __slots__ = ("_current", "_waits")
 
-    def __init__(self, current: ContextVar[Delivery | None]) -> None:
+    def __init__(self, current: Current) -> None:
         """Begin with nobody waiting; `current` names the handler that runs."""
         self._current = current
         self._waits: dict[Delivery, list[Callable[[], Iterable[Awaited]]]] = {}

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from stentor._machine.calls import Calls, Suspended
     from stentor._machine.dispatcher import Dispatcher
+    from stentor._machine.pump import Front
     from stentor._machine.readiness import Readiness
     from stentor._mechanisms.deliveries import Delivery
     from stentor._mechanisms.recipients import Recipient
@@ -48,8 +49,14 @@ SPARES: Final = 1000
 class Workers:
     """All workers of one bus, and who of them leads."""
 
-    def __init__(self, dispatcher: Dispatcher, calls: Calls, readiness: Readiness, nursery: trio.Nursery) -> None:
-        """Make workers that live in `nursery` and serve `dispatcher`; none exists until there is work."""
+    def __init__(
+        self, front: Front, dispatcher: Dispatcher, calls: Calls, readiness: Readiness, nursery: trio.Nursery
+    ) -> None:
+        """Make workers that live in `nursery` and serve `front`; none exists until there is work.
+
+        Lanes that are set apart are served by `dispatcher`.
+        """
+        self.front = front
         self.dispatcher = dispatcher
         self.calls = calls
         self.readiness = readiness
@@ -191,14 +198,16 @@ class _Worker:
     def _lead(self) -> Suspended | None:
         """Drain the ready queue until it is empty or a handler suspends, and step back; or else the budget is spent."""
         workers = self._workers
-        dispatcher, queue, apart = workers.dispatcher, workers.readiness.queue, workers.readiness.apart
+        queue, apart = workers.readiness.queue, workers.readiness.apart
         suspended = None
         budget = LEADER_BUDGET
         while suspended is None and (queue or apart):
             if not budget:
                 return None
-            budget -= 1
-            suspended = dispatcher.step() if queue else dispatcher.serve_apart()
+            if queue:
+                budget, suspended = workers.front.drain(budget)
+            else:
+                budget, suspended = budget - 1, workers.dispatcher.serve_apart()
         workers.step_back(suspended)
         return suspended
 

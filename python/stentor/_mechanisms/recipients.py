@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, final
 
 from stentor._mechanisms.deliveries import members
 from stentor._mechanisms.mailbox import Lane, Quota
-from stentor._mechanisms.statistics import NO_LATENCY, AgentStatistics, Histogram
+from stentor._mechanisms.statistics import AgentStatistics, latency_of
+from stentor._native import RecipientState
+from stentor._values.options import REALTIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -32,8 +35,10 @@ _NOBODY: Final[deque[Receiver]] = deque(maxlen=0)
 
 
 @final
-class Recipient:
-    """The state of one recipient. The dispatcher is the only one who writes its mailbox, its counts and its flags.
+class Recipient(RecipientState):
+    """The state of one recipient; what every delivery reads and writes is in its native part.
+
+    The dispatcher is the only one who writes its mailbox, its counts and its flags.
 
     At any moment, each counted by itself: addressed = handled + dead + dropped + expired + stored + abandoned +
     waiting + running + unacknowledged.
@@ -43,25 +48,13 @@ class Recipient:
         "_arrange",
         "_lanes",
         "abandoned",
-        "addressed",
-        "away",
         "backing_off",
-        "blocked",
         "closed",
-        "context",
         "dead",
         "dropped",
-        "durable",
         "expired",
-        "failures_in_a_row",
-        "handled",
-        "handler",
         "is_extension",
-        "is_feed",
         "iterated",
-        "lanes",
-        "latency",
-        "longest_block",
         "name",
         "policy",
         "quarantined",
@@ -69,16 +62,12 @@ class Recipient:
         "receivers",
         "retries",
         "returning",
-        "running",
-        "slots",
-        "slots_away",
         "stored",
         "subscriptions",
         "unacknowledged",
-        "wants_delivery",
     )
 
-    def __init__(  # noqa: PLR0915 - a record, made in one place
+    def __init__(
         self,
         name: str,
         handler: Callable[..., object] | None,
@@ -98,51 +87,35 @@ class Recipient:
         self.handler = handler
         self.wants_delivery = wants_delivery
         self.is_feed = is_feed
-        """Whether it is a subscription's own recipient, and no agent."""
         self.is_extension: bool = is_extension
         """Whether an extension takes messages by it, and it is no agent."""
         self.closed = False
         """Whether nothing comes to it any more."""
         self.iterated = False
         """Whether somebody iterates over what comes."""
-        self.durable: bool = durable
-        """Whether all that it gets comes by way of its stored mailbox."""
+        self.durable = durable
         self.context = context
-        """What a handler's own copy of the context is made from: as it was at registration."""
         self.policy = policy
         """What happens to a handler that takes too long, or fails."""
+        if policy.timeout is not None:
+            self.timeout = policy.timeout
         self._arrange = arrange
-        self.lanes: tuple[Lane, ...] = ()
-        """Its lanes, in the order in which they were first needed."""
+        self.lanes = ()
         self._lanes: dict[tuple[Mode, bool], Lane] = {}
         self.subscriptions: dict[int, Subscription] = {}
         """By index id, so in order of subscription."""
-        self.slots = slots
-        """How many more of its deliveries may begin now."""
-        self.slots_away = 0
-        """The slots that it gets back when it returns."""
-        self.away = False
+        self.slots = min(slots, sys.maxsize)
         self.returning = False
         """Whether it gets its backlog, which everything else waits for."""
         self.quarantined = False
-        self.running: dict[Delivery, None] = {}
         self.backing_off: dict[Delivery, int] = {}
         """What waits for its next attempt, and the timer of that."""
         self.unacknowledged: dict[str, Delivery] = {}
         """What was polled and not yet acknowledged, by the id of the message."""
         self.receivers: deque[Receiver] = deque() if handler is None else _NOBODY
         """Tasks that wait for the mail of a feed, the one that has waited longest first."""
-        self.failures_in_a_row = 0
-        self.latency: Histogram | None = None
-        """From acceptance to the end of the handler; made at the first."""
-        self.blocked = 0.0
-        """Seconds for which its handler kept everybody else from running, in all."""
-        self.longest_block = 0.0
-        """The same, for its longest stretch."""
         self.retries = 0
         """Attempts beyond the first."""
-        self.addressed = 0
-        self.handled = 0
         self.dead = 0
         self.dropped = 0
         self.expired = 0
@@ -156,7 +129,7 @@ class Recipient:
         key = (mode, backlog)
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = Lane(self, mode)
+            lane = self._lanes[key] = Lane(self, mode, mode is REALTIME)
             self.lanes = (*self.lanes, lane)
             lane.counted = self.counts(lane)
             lane.held = lane.scheduled = self.returning and not backlog
@@ -180,18 +153,12 @@ class Recipient:
     @property
     def to_be_tried_again(self) -> list[Delivery]:
         """What leads each call that waits for its next attempt, or is about to have it."""
-        return [lead for lane in self.lanes for lead in lane.again] + list(self.backing_off)
+        return [lead for lane in self.lanes for lead in lane.again or ()] + list(self.backing_off)
 
     @property
     def keeps_place(self) -> bool:
         """Whether a delivery that backs off keeps its place, so that the agent waits for it."""
         return self.policy.retry is not None and self.policy.retry.ordered
-
-    def note_block(self, duration: float) -> None:
-        """Note that its handler kept everybody else from running for so many seconds."""
-        self.blocked += duration
-        if duration > self.longest_block:
-            self.longest_block = duration
 
     @property
     def busy(self) -> bool:
@@ -216,7 +183,7 @@ class Recipient:
             unacknowledged=len(self.unacknowledged),
             peak_waiting=max(lane.peak for lane in self.lanes),
             retries=self.retries,
-            latency=NO_LATENCY if self.latency is None else self.latency.record(),
+            latency=latency_of(self.latency),
             blocked=self.blocked,
             longest_block=self.longest_block,
         )

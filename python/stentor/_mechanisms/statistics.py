@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from math import frexp
 from typing import TYPE_CHECKING, Final, final
 
 from attrs import frozen
 
+from stentor._native import Histogram as Histogram  # noqa: TC001 - it is re-exported
+
 if TYPE_CHECKING:
     from stentor._mechanisms.matching import MatchStatistics
-
-_STEPS: Final = 16
-"""Buckets for each doubling: a percentile is right to one part in 16."""
-_NONE: Final = -(1 << 20)
-"""The bucket of durations that are no time at all."""
 
 
 @final
@@ -41,70 +37,21 @@ class LatencyStatistics:
     """The longest, exactly."""
 
 
-@final
-class Histogram:
-    """Durations in buckets whose width grows with their size, after the idea of HdrHistogram; adding is O(1)."""
-
-    __slots__ = ("_buckets", "count", "maximum", "total")
-
-    def __init__(self) -> None:
-        """Make an empty histogram."""
-        self._buckets: dict[int, int] = {}
-        self.count: int = 0
-        self.total: float = 0.0
-        self.maximum: float = 0.0
-
-    def add(self, duration: float) -> None:
-        """Count one duration in seconds; a negative one counts as none at all."""
-        bucket = _NONE
-        if duration > 0.0:
-            mantissa, exponent = frexp(duration)
-            bucket = exponent * _STEPS + int(mantissa * (2 * _STEPS)) - _STEPS
-            self.total += duration
-            if duration > self.maximum:
-                self.maximum = duration
-        self.count += 1
-        try:
-            self._buckets[bucket] += 1
-        except KeyError:
-            self._buckets[bucket] = 1
-
-    def merge(self, other: Histogram) -> None:
-        """Add all durations of `other`."""
-        self.count += other.count
-        self.total += other.total
-        self.maximum = max(self.maximum, other.maximum)
-        for bucket, count in other._buckets.items():
-            self._buckets[bucket] = self._buckets.get(bucket, 0) + count
-
-    def percentile(self, share: float) -> float:
-        """Return a duration that `share` (0 to 1) of all do not exceed: the middle of its bucket."""
-        wanted = share * self.count
-        seen = 0
-        for bucket, count in sorted(self._buckets.items()):
-            seen += count
-            if seen >= wanted:
-                return min(_middle(bucket), self.maximum)
-        return 0.0
-
-    def record(self) -> LatencyStatistics:
-        """Return the distribution as it is now."""
-        return LatencyStatistics(
-            count=self.count,
-            mean=self.total / self.count if self.count else 0.0,
-            p50=self.percentile(0.50),
-            p90=self.percentile(0.90),
-            p99=self.percentile(0.99),
-            maximum=self.maximum,
-        )
+def latency_of(histogram: Histogram | None) -> LatencyStatistics:
+    """Return the distribution as it is now; None for one of nothing."""
+    if histogram is None or not histogram.count:
+        return NO_LATENCY
+    return LatencyStatistics(
+        count=histogram.count,
+        mean=histogram.total / histogram.count,
+        p50=histogram.percentile(0.50),
+        p90=histogram.percentile(0.90),
+        p99=histogram.percentile(0.99),
+        maximum=histogram.maximum,
+    )
 
 
-def _middle(bucket: int) -> float:
-    exponent, step = divmod(bucket, _STEPS)
-    return 0.0 if bucket == _NONE else (0.5 + (step + 0.5) / (2 * _STEPS)) * 2.0**exponent
-
-
-NO_LATENCY: Final = Histogram().record()
+NO_LATENCY: Final = LatencyStatistics(count=0, mean=0.0, p50=0.0, p90=0.0, p99=0.0, maximum=0.0)
 
 
 @final

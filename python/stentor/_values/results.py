@@ -7,57 +7,12 @@ from typing import TYPE_CHECKING, Literal, final
 
 from attrs import field, frozen
 
+from stentor._native import Receipt as Receipt
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
 
     from stentor._values.messages import Message
-
-
-@final
-@frozen(kw_only=True)
-class Receipt:
-    """The message was accepted: each recipient has it in its mailbox, or has dropped it there as its policy says.
-
-    Example:
-        >>> import stentor, trio
-        >>> async def main():
-        ...     async with stentor.open_bus() as bus:
-        ...         with bus.subscribe("ai.**"):
-        ...             receipt = await bus.publish("ai.models.gpt4", "hello")
-        ...             print(receipt.accepted)
-        >>> trio.run(main)
-        1
-    """
-
-    message: Message
-    """The message as the bus stamped it."""
-    recipients: tuple[str, ...]
-    """The agents and feeds that it is for, in order of subscription."""
-    _confirm: Callable[[], Awaitable[BroadcastResult]] | None = field(
-        default=None, alias="confirm", eq=False, repr=False
-    )
-
-    async def confirmed(self) -> BroadcastResult:
-        """Wait until every handler has finished or failed, and return what became of the message.
-
-        Raises:
-            RuntimeError: The message was not published with `confirm=True`.
-            DeadlockError: A handler would wait for an agent that waits for it.
-        """
-        if self._confirm is None:
-            msg = "only what is published with confirm=True can be confirmed"
-            raise RuntimeError(msg)
-        return await self._confirm()
-
-    @property
-    def message_id(self) -> str:
-        """The `id` of the message."""
-        return self.message.id
-
-    @property
-    def accepted(self) -> int:
-        """How many recipients it is for."""
-        return len(self.recipients)
 
 
 @final

@@ -5,6 +5,7 @@
     reason = "what documents a class or function here is its Python docstring"
 )]
 
+mod delivery;
 mod dialects;
 mod errors;
 mod grammar;
@@ -14,8 +15,13 @@ mod pattern;
 use pyo3::prelude::*;
 
 /// The compiled half of stentor.
-#[pymodule]
+#[pymodule(gil_used = true)]
 mod _native {
+    #[pymodule_export]
+    use crate::delivery::{
+        Current, Delivery, Door, Histogram, Ids, Lane, Message, Meter, Pump, QuotaState,
+        ReadyQueue, Receipt, RecipientState, RouteState, Selection, Target,
+    };
     #[pymodule_export]
     use crate::grammar::Grammar;
     #[pymodule_export]

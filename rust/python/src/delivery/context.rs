@@ -1,0 +1,343 @@
+//! Contexts: every call of a handler has one of its own, in which it is written whose call it is.
+//!
+//! To copy a context and set a variable in it costs more than to call a handler. Most handlers leave no trace in their
+//! context: they set no variable, and nobody copied it, as a task that a handler starts would. Such a context serves the
+//! next call of the same recipient as if it were new. Whether it is so can be told from the map of its variables, which
+//! is never changed in place: it is the same object as before, and nobody else has a reference to it. Where an
+//! interpreter keeps that map somewhere else than is expected, every call gets a new copy.
+#![allow(unsafe_code, reason = "contexts have no safe interface")]
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::{PyTraverseError, PyVisit};
+
+use super::cell::LockedCell;
+use super::deliveries::{Delivery, OVER, RUNNING};
+use super::mailbox::Entry;
+use super::message::{Id, Message};
+use super::recipient::RecipientState;
+use super::routes::Target;
+
+/// The beginning of a context object, as CPython 3.11 to 3.14 lay it out.
+#[repr(C)]
+struct ContextLayout {
+    base: ffi::PyObject,
+    previous: *mut ffi::PyObject,
+    variables: *mut ffi::PyObject,
+}
+
+/// The map of the variables of a context, if `is_readable` said that it can be read.
+fn variables_of(context: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: `is_readable` has found the map at this place in this interpreter.
+    unsafe { (*context.cast::<ContextLayout>()).variables }
+}
+
+/// Whether this interpreter keeps the map of a context's variables where it is expected; found out once.
+fn is_readable(py: Python<'_>) -> bool {
+    static READABLE: PyOnceLock<bool> = PyOnceLock::new();
+    *READABLE.get_or_init(py, || probe(py).unwrap_or(false))
+}
+
+fn probe(py: Python<'_>) -> PyResult<bool> {
+    let module = py.import("contextvars")?;
+    let size: usize = module
+        .getattr("Context")?
+        .getattr("__basicsize__")?
+        .extract()?;
+    if size < size_of::<ContextLayout>() {
+        return Ok(false);
+    }
+    let variable = module.getattr("ContextVar")?.call1(("stentor probe",))?;
+    let context = module.getattr("Context")?.call0()?;
+    let before = variables_of(context.as_ptr());
+    let value = pyo3::types::PyList::empty(py);
+    context.call_method1("run", (variable.getattr("set")?, value))?;
+    let after = variables_of(context.as_ptr());
+    let held = |object: &Bound<'_, PyAny>| -> PyResult<bool> {
+        let referents = py.import("gc")?.call_method1("get_referents", (object,))?;
+        let place = variables_of(object.as_ptr());
+        Ok(referents
+            .try_iter()?
+            .any(|one| one.is_ok_and(|one| one.as_ptr() == place)))
+    };
+    if before == after || !held(&context)? {
+        return Ok(false);
+    }
+    // SAFETY: the garbage collector knows it as an object that the context refers to.
+    let references = || unsafe { ffi::Py_REFCNT(after) };
+    let alone = references();
+    let copy = context.call_method0("copy")?;
+    Ok(alone == 1 && variables_of(copy.as_ptr()) == after && references() == 2)
+}
+
+/// What is written in the context of a call: the message and the target, and the delivery once somebody asks for it.
+#[pyclass(module = "stentor._native", frozen)]
+pub(crate) struct Running {
+    message: LockedCell<Option<Py<Message>>>,
+    target: LockedCell<Option<Py<Target>>>,
+    delivery: LockedCell<Option<Py<Delivery>>>,
+    started: LockedCell<f64>,
+}
+
+impl Running {
+    fn nothing() -> Self {
+        Self {
+            message: LockedCell::new(None),
+            target: LockedCell::new(None),
+            delivery: LockedCell::new(None),
+            started: LockedCell::new(0.0),
+        }
+    }
+
+    fn of(py: Python<'_>, delivery: Py<Delivery>) -> Self {
+        let running = Self::nothing();
+        drop(
+            running
+                .message
+                .replace(Some(delivery.get().message.clone_ref(py))),
+        );
+        drop(
+            running
+                .target
+                .replace(Some(delivery.get().target.clone_ref(py))),
+        );
+        drop(running.delivery.replace(Some(delivery)));
+        running
+    }
+
+    /// Writes down what the next call is for.
+    #[inline]
+    pub(crate) fn begin(&self, py: Python<'_>, entry: Entry, started: f64) {
+        self.message.put(py, Some(entry.message));
+        self.target.put(py, Some(entry.target));
+        self.delivery.put(py, entry.delivery);
+        self.started.set(started);
+    }
+
+    /// Forgets the call that it was for.
+    #[inline]
+    pub(crate) fn forget(&self, py: Python<'_>) {
+        self.message.put(py, None);
+        self.target.put(py, None);
+        self.delivery.put(py, None);
+    }
+
+    /// The id of the message that the call is for.
+    pub(crate) fn cause(&self, py: Python<'_>) -> Option<Id> {
+        let message = self.message.shared(py)?;
+        Some(message.get().share_id(py))
+    }
+
+    /// The delivery, if somebody has asked for it.
+    #[inline]
+    pub(crate) fn known(&self, py: Python<'_>) -> Option<Py<Delivery>> {
+        self.delivery.shared(py)
+    }
+
+    /// The delivery, made and entered among those that run if need be; None when there is no call.
+    pub(crate) fn delivery(&self, py: Python<'_>) -> PyResult<Option<Py<Delivery>>> {
+        if let Some(known) = self.known(py) {
+            return Ok(Some(known));
+        }
+        let Some(delivery) = self.make(py, RUNNING)? else {
+            return Ok(None);
+        };
+        let recipient = &delivery.get().target.get().recipient;
+        let running = recipient.get().entered(py);
+        running.bind(py).set_item(&delivery, py.None())?;
+        Ok(Some(delivery))
+    }
+
+    /// Makes the delivery of a call that is over, for those who have this and may ask.
+    pub(crate) fn end(&self, py: Python<'_>) -> PyResult<()> {
+        if self.known(py).is_none() {
+            self.make(py, OVER)?;
+        }
+        Ok(())
+    }
+
+    fn make(&self, py: Python<'_>, state: u8) -> PyResult<Option<Py<Delivery>>> {
+        let (Some(message), Some(target)) = (self.message.shared(py), self.target.shared(py))
+        else {
+            return Ok(None);
+        };
+        let delivery = Delivery::first(message, target, state, self.started.get());
+        let delivery = Py::new(py, delivery)?;
+        drop(self.delivery.replace(Some(delivery.clone_ref(py))));
+        Ok(Some(delivery))
+    }
+}
+
+#[pymethods]
+impl Running {
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.message.with(|object| visit.call(&*object))?;
+        self.target.with(|object| visit.call(&*object))?;
+        self.delivery.with(|object| visit.call(&*object))
+    }
+
+    fn __clear__(&self, py: Python<'_>) {
+        self.forget(py);
+    }
+}
+
+/// The delivery in whose handler, or in whose child task, the code runs; one variable for each bus.
+#[pyclass(module = "stentor._native", frozen)]
+pub(crate) struct Current {
+    variable: Py<PyAny>,
+}
+
+impl Current {
+    /// What the context of the running code says, if anything.
+    #[inline]
+    pub(crate) fn running<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, Running>>> {
+        let mut value = std::ptr::null_mut();
+        // SAFETY: the variable is one, and `value` is ours if it is set.
+        let found = unsafe {
+            ffi::PyContextVar_Get(self.variable.as_ptr(), std::ptr::null_mut(), &raw mut value)
+        };
+        if found < 0 {
+            return Err(PyErr::fetch(py));
+        }
+        // SAFETY: as above.
+        let value = unsafe { Bound::from_owned_ptr_or_opt(py, value) };
+        Ok(value.and_then(|value| value.cast_into::<Running>().ok()))
+    }
+
+    /// Sets the variable in the context that is entered now.
+    fn put(&self, py: Python<'_>, running: &Py<Running>) -> PyResult<()> {
+        // SAFETY: both are live objects; the token is ours, and nobody wants it.
+        let token = unsafe { ffi::PyContextVar_Set(self.variable.as_ptr(), running.as_ptr()) };
+        // SAFETY: a new reference, or null with an error set.
+        unsafe { Bound::from_owned_ptr_or_err(py, token) }.map(drop)
+    }
+}
+
+#[pymethods]
+impl Current {
+    /// Make a variable of this name that says nothing yet.
+    #[new]
+    fn new(py: Python<'_>, name: &str) -> PyResult<Self> {
+        let class = py.import("contextvars")?.getattr("ContextVar")?;
+        let variable = class.call1((name,))?.unbind();
+        Ok(Self { variable })
+    }
+
+    /// Return the delivery, or None outside of handlers.
+    fn get(&self, py: Python<'_>) -> PyResult<Option<Py<Delivery>>> {
+        match self.running(py)? {
+            Some(running) => running.get().delivery(py),
+            None => Ok(None),
+        }
+    }
+
+    /// Set the delivery for the running context, and return a token for `reset`.
+    fn set<'py>(
+        &self,
+        py: Python<'py>,
+        delivery: Option<Py<Delivery>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let value = match delivery {
+            Some(delivery) => Bound::new(py, Running::of(py, delivery))?.into_any(),
+            None => py.None().into_bound(py),
+        };
+        self.variable.bind(py).call_method1("set", (value,))
+    }
+
+    /// Set again what was set before `token` was made.
+    fn reset(&self, py: Python<'_>, token: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.variable
+            .bind(py)
+            .call_method1("reset", (token,))
+            .map(drop)
+    }
+}
+
+/// A context for calls of one recipient's handler, and what is written in it.
+pub(crate) struct Spare {
+    pub(crate) context: Py<PyAny>,
+    pub(crate) running: Py<Running>,
+    /// The map of its variables as it was made, which is held so that no other can come to its address.
+    variables: Option<Py<PyAny>>,
+}
+
+impl Spare {
+    /// Copies a context and writes into it whose call it is for.
+    pub(crate) fn copy(py: Python<'_>, base: &Py<PyAny>, current: &Current) -> PyResult<Self> {
+        // SAFETY: `base` is a context; the copy is a new reference, or null with an error set.
+        let context = unsafe { ffi::PyContext_Copy(base.as_ptr()) };
+        // SAFETY: as above.
+        let context = unsafe { Bound::from_owned_ptr_or_err(py, context) }?.unbind();
+        let running = Py::new(py, Running::nothing())?;
+        enter(py, &context)?;
+        let put = current.put(py, &running);
+        leave(py, &context)?;
+        put?;
+        // SAFETY: it is readable, and the context holds its map.
+        let variables = is_readable(py).then(|| {
+            unsafe { Bound::from_borrowed_ptr(py, variables_of(context.as_ptr())) }.unbind()
+        });
+        Ok(Self {
+            context,
+            running,
+            variables,
+        })
+    }
+
+    /// The delivery of the call in this context, known to Python from now on.
+    pub(crate) fn delivery(&self, py: Python<'_>) -> PyResult<Py<Delivery>> {
+        let delivery = self.running.get().delivery(py)?;
+        delivery.ok_or_else(|| PyRuntimeError::new_err("a call without a delivery"))
+    }
+
+    /// Ends the call: the context serves the next one of `recipient`, if this one left no trace in it.
+    #[inline]
+    pub(crate) fn recycle(self, py: Python<'_>, recipient: &RecipientState) -> PyResult<()> {
+        if self.is_untouched() {
+            self.running.get().forget(py);
+            drop(recipient.spare.replace(Some(self)));
+            Ok(())
+        } else {
+            self.running.get().end(py)
+        }
+    }
+
+    /// Whether a call left no trace in it, and nobody but us can see it any more.
+    #[inline]
+    fn is_untouched(&self) -> bool {
+        let Some(variables) = &self.variables else {
+            return false;
+        };
+        let (map, context) = (variables.as_ptr(), self.context.as_ptr());
+        // SAFETY: both are live: the map has a reference from here and one from its context, which has one from here.
+        variables_of(context) == map
+            && unsafe { ffi::Py_REFCNT(map) == 2 && ffi::Py_REFCNT(context) == 1 }
+    }
+
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.context)?;
+        visit.call(&self.running)
+    }
+}
+
+/// Makes `context` the running one.
+#[inline]
+pub(crate) fn enter(py: Python<'_>, context: &Py<PyAny>) -> PyResult<()> {
+    // SAFETY: it is a context.
+    match unsafe { ffi::PyContext_Enter(context.as_ptr()) } {
+        0 => Ok(()),
+        _ => Err(PyErr::fetch(py)),
+    }
+}
+
+/// Makes the one before `context`, which is the running one, the running one again.
+#[inline]
+pub(crate) fn leave(py: Python<'_>, context: &Py<PyAny>) -> PyResult<()> {
+    // SAFETY: it is a context.
+    match unsafe { ffi::PyContext_Exit(context.as_ptr()) } {
+        0 => Ok(()),
+        _ => Err(PyErr::fetch(py)),
+    }
+}

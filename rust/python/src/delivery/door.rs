@@ -1,0 +1,356 @@
+//! The door: an ordinary message is stamped, matched and put into its mailboxes in one call.
+use pyo3::ffi;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyString, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
+
+use super::cell::{LockedCell, properties};
+use super::context::{Current, Running};
+use super::message::{Id, Message};
+use super::pump::{Pump, has_room};
+use super::routes::{RouteState, Selection};
+use super::time::Meter;
+
+/// The ids of the messages that one bus stamps: a prefix, and a number each.
+#[pyclass(module = "stentor._native", frozen)]
+pub(crate) struct Ids {
+    prefix: LockedCell<Py<PyString>>,
+    number: LockedCell<u64>,
+}
+
+impl Ids {
+    fn next(&self, py: Python<'_>) -> Id {
+        self.number.add(1);
+        Id::Number(self.prefix(py), self.number.get())
+    }
+}
+
+#[pymethods]
+impl Ids {
+    /// Number messages under `prefix`.
+    #[new]
+    #[pyo3(signature = (prefix, number = 0))]
+    fn new(prefix: Py<PyString>, number: u64) -> Self {
+        Self {
+            prefix: LockedCell::new(prefix),
+            number: LockedCell::new(number),
+        }
+    }
+
+    /// What all ids begin with.
+    #[getter]
+    fn prefix(&self, py: Python<'_>) -> Py<PyString> {
+        self.prefix.with(|prefix| prefix.clone_ref(py))
+    }
+
+    #[setter]
+    fn set_prefix(&self, prefix: Py<PyString>) {
+        drop(self.prefix.replace(prefix));
+    }
+
+    /// Return the next id.
+    fn take(&self, py: Python<'_>) -> PyResult<Py<PyString>> {
+        self.next(py).text(py)
+    }
+}
+
+properties! { Ids {
+    /// The last number that was given.
+    number, set_number: u64;
+} }
+
+/// The message was accepted: each recipient has it in its mailbox, or has dropped it there as its policy says.
+#[pyclass(module = "stentor", frozen)]
+pub(crate) struct Receipt {
+    /// The message as the bus stamped it.
+    #[pyo3(get)]
+    message: Py<Message>,
+    /// The agents and feeds that it is for, in order of subscription.
+    #[pyo3(get)]
+    recipients: Py<PyTuple>,
+    confirm: Option<Py<PyAny>>,
+}
+
+#[pymethods]
+impl Receipt {
+    #[new]
+    #[pyo3(signature = (*, message, recipients, confirm = None))]
+    fn new(message: Py<Message>, recipients: Py<PyTuple>, confirm: Option<Py<PyAny>>) -> Self {
+        Self {
+            message,
+            recipients,
+            confirm,
+        }
+    }
+
+    /// Wait until every handler has finished or failed, and return what became of the message.
+    ///
+    /// Raises:
+    ///     RuntimeError: The message was not published with `confirm=True`.
+    ///     DeadlockError: A handler would wait for an agent that waits for it.
+    fn confirmed(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        match &self.confirm {
+            Some(confirm) => confirm.call0(py),
+            None => Err(pyo3::exceptions::PyRuntimeError::new_err(
+                "only what is published with confirm=True can be confirmed",
+            )),
+        }
+    }
+
+    /// The `id` of the message.
+    #[getter]
+    fn message_id<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.message.bind(py).getattr("id")
+    }
+
+    /// How many recipients it is for.
+    #[getter]
+    fn accepted(&self, py: Python<'_>) -> usize {
+        self.recipients.bind(py).len()
+    }
+
+    fn __eq__(&self, py: Python<'_>, other: &Bound<'_, Self>) -> PyResult<bool> {
+        let theirs = other.get();
+        let same = self.message.is(&theirs.message);
+        Ok(same && self.recipients.bind(py).eq(theirs.recipients.bind(py))?)
+    }
+
+    fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
+        self.message.bind(py).hash()
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let (message, recipients) = (
+            self.message.bind(py).repr()?,
+            self.recipients.bind(py).repr()?,
+        );
+        Ok(format!(
+            "Receipt(message={message}, recipients={recipients})"
+        ))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.message)?;
+        visit.call(&self.recipients)?;
+        visit.call(&self.confirm)
+    }
+}
+
+/// Publishes ordinary messages: of which nothing is said but their sender, to recipients that have room.
+#[pyclass(module = "stentor._native", frozen)]
+pub(crate) struct Door {
+    /// None where there is no pump, so that nothing is ordinary.
+    pump: Option<Py<Pump>>,
+    meter: Py<Meter>,
+    current: Py<Current>,
+    ids: Py<Ids>,
+    /// Topic to route, for those that are cached.
+    routes: Py<PyDict>,
+    /// For each sender that waits at the door, its publishes.
+    lines: Py<PyDict>,
+    /// What trio keeps about the thread: under `task`, the task that runs. None where that is not known.
+    trio: Option<Py<PyDict>>,
+    open: LockedCell<bool>,
+    budget: LockedCell<u32>,
+    full_budget: u32,
+    /// Whose budget it is: that of the handler that published last, or None for everybody outside of handlers.
+    spender: LockedCell<Option<Py<Running>>>,
+    ordinary: LockedCell<u64>,
+    published: LockedCell<u64>,
+    wildcards: LockedCell<usize>,
+}
+
+impl Door {
+    /// Whether the running task has been cancelled, so that publishing must tell it so.
+    fn is_cancelled(&self, py: Python<'_>) -> PyResult<bool> {
+        let Some(trio) = &self.trio else {
+            return Ok(true);
+        };
+        let Some(task) = trio.bind(py).get_item(intern!(py, "task"))? else {
+            return Ok(true);
+        };
+        let status = task.getattr(intern!(py, "_cancel_status"))?;
+        let cancelled = status.getattr(intern!(py, "effectively_cancelled"))?;
+        Ok(!cancelled.is(PyBool::new(py, false)))
+    }
+
+    /// Gives another handler, or the outside, a budget of its own.
+    fn turn_to(&self, running: Option<&Bound<'_, Running>>) {
+        let same = self.spender.with(|spender| match (spender, running) {
+            (Some(last), Some(now)) => last.is(now),
+            (None, None) => true,
+            _ => false,
+        });
+        if !same {
+            let now = running.map(|running| running.clone().unbind());
+            drop(self.spender.replace(now));
+            self.budget.set(self.full_budget);
+        }
+    }
+
+    /// The selection of a topic, if it is the same for every message and every recipient has room.
+    fn selection<'py>(
+        &self,
+        py: Python<'py>,
+        topic: &Bound<'py, PyString>,
+    ) -> PyResult<Option<Py<Selection>>> {
+        // SAFETY: both are live; the result is borrowed from the dictionary, which nothing changes meanwhile. The
+        // dictionary makes what it does not have, for which the machine must be asked: so not by its own method.
+        #[allow(
+            unsafe_code,
+            reason = "a look-up that makes nothing has no safe interface"
+        )]
+        let route = unsafe {
+            let found = ffi::PyDict_GetItemWithError(self.routes.as_ptr(), topic.as_ptr());
+            Bound::from_borrowed_ptr_or_opt(py, found)
+        };
+        let Some(route) = route else {
+            return Ok(None);
+        };
+        let selection = route.cast::<RouteState>()?.get().selection.shared(py);
+        match selection {
+            Some(selection)
+                if selection.get().plain && has_room(selection.get().targets.bind(py))? =>
+            {
+                Ok(Some(selection))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Whether a topic may begin with the reserved segment.
+fn may_be_reserved(topic: &Bound<'_, PyString>) -> bool {
+    topic.to_str().map_or(true, |text| text.starts_with('_'))
+}
+
+#[pymethods]
+impl Door {
+    #[new]
+    #[pyo3(signature = (pump, meter, current, ids, *, routes, lines, trio, budget))]
+    #[allow(clippy::too_many_arguments, reason = "as many as it brings together")]
+    fn new(
+        pump: Option<Py<Pump>>,
+        meter: Py<Meter>,
+        current: Py<Current>,
+        ids: Py<Ids>,
+        routes: Py<PyDict>,
+        lines: Py<PyDict>,
+        trio: Option<Py<PyDict>>,
+        budget: u32,
+    ) -> Self {
+        Self {
+            pump,
+            meter,
+            current,
+            ids,
+            routes,
+            lines,
+            trio,
+            open: LockedCell::new(false),
+            budget: LockedCell::new(budget),
+            full_budget: budget,
+            spender: LockedCell::new(None),
+            ordinary: LockedCell::new(0),
+            published: LockedCell::new(0),
+            wildcards: LockedCell::new(0),
+        }
+    }
+
+    /// Publish, if that is the ordinary thing to do; else change nothing, and return None.
+    fn publish(
+        &self,
+        py: Python<'_>,
+        topic: &Bound<'_, PyAny>,
+        payload: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<Option<Receipt>> {
+        let sender = options.get_item(intern!(py, "sender"))?;
+        let known = usize::from(sender.is_some());
+        let Some(pump) = &self.pump else {
+            return Ok(None);
+        };
+        let Ok(topic) = topic.cast_exact::<PyString>() else {
+            return Ok(None);
+        };
+        if !self.open.get()
+            || options.len() > known
+            || sender
+                .as_ref()
+                .is_some_and(|one| !one.is_none() && !one.is_exact_instance_of::<PyString>())
+            || !self.lines.bind(py).is_empty()
+            || may_be_reserved(topic)
+        {
+            return Ok(None);
+        }
+        let running = self.current.get().running(py)?;
+        self.turn_to(running.as_ref());
+        let Some(selection) = self.selection(py, topic)? else {
+            return Ok(None);
+        };
+        if self.budget.get() == 0 || self.is_cancelled(py)? {
+            return Ok(None);
+        }
+        self.budget.set(self.budget.get() - 1);
+        let cause = running.and_then(|running| running.get().cause(py));
+        let message = Message::ordinary(
+            topic.clone().unbind(),
+            payload.clone().unbind(),
+            sender.filter(|one| !one.is_none()).map(Bound::unbind),
+            self.ids.get().next(py),
+            self.meter.get().time(py)?,
+            cause,
+        );
+        let message = Py::new(py, message)?;
+        let chosen = selection.get();
+        pump.get().put(py, &message, chosen.targets.bind(py))?;
+        self.ordinary.add(1);
+        self.published.add(1);
+        self.wildcards.add(chosen.wildcards);
+        let recipients = chosen.names.clone_ref(py);
+        Ok(Some(Receipt::new(message, recipients, None)))
+    }
+
+    /// What is left of the budget of everybody outside of handlers.
+    #[getter]
+    fn budget_outside(&self) -> u32 {
+        if self.spender.with(|spender| spender.is_none()) {
+            self.budget.get()
+        } else {
+            self.full_budget
+        }
+    }
+
+    /// Let the handler that runs now, or the outside, have a budget of its own.
+    fn turn(&self, py: Python<'_>) -> PyResult<()> {
+        let running = self.current.get().running(py)?;
+        self.turn_to(running.as_ref());
+        Ok(())
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.pump)?;
+        visit.call(&self.routes)?;
+        visit.call(&self.lines)?;
+        visit.call(&self.trio)?;
+        self.spender.with(|spender| visit.call(&*spender))
+    }
+
+    fn __clear__(&self) {
+        drop(self.spender.replace(None));
+    }
+}
+
+properties! { Door {
+    /// Whether messages are ordinary that have nothing out of the ordinary: no middleware, permission or limit.
+    open, set_open: bool;
+    /// Messages that may be published before others must have a turn.
+    budget, set_budget: u32;
+    /// Messages that were published here, without the machine.
+    ordinary, set_ordinary: u64;
+    /// Messages that were published.
+    published, set_published: u64;
+    /// How many of their recipients were reached through a wildcard.
+    wildcards, set_wildcards: usize;
+} }

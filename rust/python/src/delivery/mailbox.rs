@@ -1,0 +1,405 @@
+//! A mailbox: the lanes in which deliveries wait for one recipient, and the quotas that bound them.
+use std::collections::VecDeque;
+
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+use pyo3::{PyTraverseError, PyVisit};
+
+use super::cell::{LockedCell, properties, references};
+use super::deliveries::{Delivery, WAITING};
+use super::message::{Message, NORMAL};
+use super::recipient::RecipientState;
+use super::routes::Target;
+
+/// Ghosts that a lane bears before it is worth looking for them.
+const SLACK: usize = 64;
+/// How many priorities there are.
+const RANKS: usize = 4;
+
+/// What waits: a message for a target. The object that stands for it in Python is made when somebody wants it.
+pub(crate) struct Entry {
+    pub(crate) message: Py<Message>,
+    pub(crate) target: Py<Target>,
+    pub(crate) delivery: Option<Py<Delivery>>,
+}
+
+impl Entry {
+    /// Whether it has ceased to wait where it stands.
+    fn is_ghost(&self) -> bool {
+        (self.delivery.as_ref()).is_some_and(|delivery| delivery.get()._state.get() != WAITING)
+    }
+
+    /// The delivery that it is, made if need be.
+    fn delivery(&mut self, py: Python<'_>) -> PyResult<Py<Delivery>> {
+        if self.delivery.is_none() {
+            let (message, target) = (self.message.clone_ref(py), self.target.clone_ref(py));
+            let delivery = Delivery::first(message, target, WAITING, 0.0);
+            self.delivery = Some(Py::new(py, delivery)?);
+        }
+        self.delivery
+            .as_ref()
+            .map_or_else(|| unreachable!(), |delivery| Ok(delivery.clone_ref(py)))
+    }
+
+    fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.message)?;
+        visit.call(&self.target)?;
+        visit.call(&self.delivery)
+    }
+}
+
+/// The entries of one lane: those of NORMAL messages, and the others by rank, made on demand.
+struct Queues {
+    normal: VecDeque<Entry>,
+    others: Option<Box<[VecDeque<Entry>; RANKS]>>,
+    /// Entries that have ceased to wait and stand here still.
+    ghosts: usize,
+}
+
+impl Queues {
+    fn of(&mut self, rank: u8) -> &mut VecDeque<Entry> {
+        if rank == NORMAL {
+            return &mut self.normal;
+        }
+        let place = usize::from(rank).min(RANKS - 1);
+        #[allow(clippy::indexing_slicing, reason = "it is within the ranks")]
+        &mut self.others.get_or_insert_default()[place]
+    }
+
+    /// The queues, the most urgent first.
+    fn in_order(&mut self) -> impl Iterator<Item = &mut VecDeque<Entry>> {
+        let mut low = None;
+        let mut urgent = [None, None];
+        if let Some(others) = &mut self.others {
+            let [first, _, third, fourth] = &mut **others;
+            low = Some(first);
+            urgent = [Some(fourth), Some(third)];
+        }
+        urgent
+            .into_iter()
+            .flatten()
+            .chain(std::iter::once(&mut self.normal))
+            .chain(low)
+    }
+
+    /// The front of what waits; ghosts that stood before it are moved out.
+    fn front(&mut self, ghosts: &mut Vec<Entry>) -> Option<&mut VecDeque<Entry>> {
+        let mut gone = 0;
+        let found = self.in_order().find_map(|queue| {
+            while queue.front().is_some_and(Entry::is_ghost) {
+                ghosts.extend(queue.pop_front());
+                gone += 1;
+            }
+            (!queue.is_empty()).then_some(std::ptr::from_mut(queue))
+        });
+        self.ghosts = self.ghosts.saturating_sub(gone);
+        #[allow(
+            unsafe_code,
+            reason = "the borrow checker does not see that the loop is over"
+        )]
+        // SAFETY: it points into `self`, which is borrowed for as long as the result.
+        found.map(|queue| unsafe { &mut *queue })
+    }
+}
+
+/// What waits for one recipient in one mode; adding, taking and dropping are O(1), amortised.
+///
+/// A delivery that is dropped from the middle stays in its queue as a ghost until it comes to the front, or until there
+/// are more ghosts than deliveries.
+#[pyclass(module = "stentor._native", frozen)]
+pub(crate) struct Lane {
+    #[pyo3(get)]
+    pub(crate) recipient: Py<RecipientState>,
+    /// When the recipient is called, and with what.
+    #[pyo3(get)]
+    mode: Py<PyAny>,
+    /// Whether it is due as soon as it has anything, one message at a time.
+    #[pyo3(get)]
+    pub(crate) realtime: bool,
+    pub(crate) counted: LockedCell<bool>,
+    pub(crate) scheduled: LockedCell<bool>,
+    held: LockedCell<bool>,
+    pub(crate) apart: LockedCell<u32>,
+    alarm: LockedCell<u64>,
+    alarm_at: LockedCell<f64>,
+    again: LockedCell<Option<Py<PyAny>>>,
+    pub(crate) waiting: LockedCell<usize>,
+    peak: LockedCell<usize>,
+    queues: LockedCell<Queues>,
+}
+
+impl Lane {
+    /// Whether a call is to be made once more before anything that waits.
+    pub(crate) fn tries_again(&self) -> bool {
+        self.again.with(|again| again.is_some())
+    }
+
+    /// Adds an entry behind those of its priority, or before them.
+    #[inline]
+    pub(crate) fn push(&self, entry: Entry, first: bool) {
+        let rank = entry.message.get().rank;
+        self.queues.with(|queues| {
+            let queue = queues.of(rank);
+            if first {
+                queue.push_front(entry);
+            } else {
+                queue.push_back(entry);
+            }
+        });
+        let waiting = self.waiting.get() + 1;
+        self.waiting.set(waiting);
+        if waiting > self.peak.get() {
+            self.peak.set(waiting);
+        }
+    }
+
+    /// Takes the first entry out, if `wanted` says so; None when nothing waits, or it is not wanted.
+    #[inline]
+    pub(crate) fn pop(&self, wanted: impl FnOnce(&Entry) -> bool) -> Option<Entry> {
+        let mut ghosts = Vec::new();
+        let entry = self.queues.with(|queues| {
+            let queue = queues.front(&mut ghosts)?;
+            if queue.front().is_some_and(wanted) {
+                queue.pop_front()
+            } else {
+                None
+            }
+        });
+        drop(ghosts);
+        if entry.is_some() {
+            self.waiting.set(self.waiting.get() - 1);
+        }
+        entry
+    }
+
+    /// Does something with every entry outside of the cell, and keeps those that it says.
+    fn sift(&self, mut keep: impl FnMut(&mut Entry) -> PyResult<bool>) -> PyResult<()> {
+        let empty = Queues {
+            normal: VecDeque::new(),
+            others: None,
+            ghosts: 0,
+        };
+        let mut taken = self.queues.replace(empty);
+        let mut dropped = Vec::new();
+        let mut result = Ok(());
+        let mut gone = 0;
+        for queue in taken.in_order() {
+            for mut entry in std::mem::take(queue) {
+                if result.is_ok() {
+                    match keep(&mut entry) {
+                        Ok(false) => {
+                            gone += 1;
+                            dropped.push(entry);
+                            continue;
+                        }
+                        Ok(true) => {}
+                        Err(error) => result = Err(error),
+                    }
+                }
+                queue.push_back(entry);
+            }
+        }
+        taken.ghosts = taken.ghosts.saturating_sub(gone);
+        let mut added = self.queues.replace(taken);
+        for queue in added.in_order() {
+            for entry in queue.drain(..) {
+                let rank = entry.message.get().rank;
+                self.queues.with(|queues| queues.of(rank).push_back(entry));
+            }
+        }
+        drop(dropped);
+        result
+    }
+}
+
+#[pymethods]
+impl Lane {
+    /// Make an empty lane of `recipient` for `mode`.
+    #[new]
+    fn new(recipient: Py<RecipientState>, mode: Py<PyAny>, realtime: bool) -> Self {
+        Self {
+            recipient,
+            mode,
+            realtime,
+            counted: LockedCell::new(false),
+            scheduled: LockedCell::new(false),
+            held: LockedCell::new(false),
+            apart: LockedCell::new(0),
+            alarm: LockedCell::new(0),
+            alarm_at: LockedCell::new(f64::INFINITY),
+            again: LockedCell::new(None),
+            waiting: LockedCell::new(0),
+            peak: LockedCell::new(0),
+            queues: LockedCell::new(Queues {
+                normal: VecDeque::new(),
+                others: None,
+                ghosts: 0,
+            }),
+        }
+    }
+
+    /// Add a delivery behind those of its priority, or before them when it is put back.
+    #[pyo3(signature = (delivery, *, first = false))]
+    fn put(&self, py: Python<'_>, delivery: Py<Delivery>, first: bool) {
+        let one = delivery.get();
+        let entry = Entry {
+            message: one.message.clone_ref(py),
+            target: one.target.clone_ref(py),
+            delivery: Some(delivery),
+        };
+        self.push(entry, first);
+    }
+
+    /// Remove and return the first delivery, or None when nothing waits.
+    fn take(&self, py: Python<'_>) -> PyResult<Option<Py<Delivery>>> {
+        self.pop(|_| true)
+            .map(|mut entry| entry.delivery(py))
+            .transpose()
+    }
+
+    /// Return the delivery that would be taken next, or None.
+    fn first(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyAny>>> {
+        let all = Self::__iter__(slf)?;
+        Ok(all.try_iter()?.next().transpose()?.map(Bound::unbind))
+    }
+
+    /// Let go of one delivery that has just ceased to wait, wherever it stands.
+    #[pyo3(name = "drop")]
+    fn let_go(&self) -> PyResult<()> {
+        let waiting = self.waiting.get().saturating_sub(1);
+        self.waiting.set(waiting);
+        let ghosts = self.queues.with(|queues| {
+            queues.ghosts += 1;
+            queues.ghosts
+        });
+        if ghosts > waiting + SLACK {
+            self.sift(|entry| Ok(!entry.is_ghost()))?;
+        }
+        Ok(())
+    }
+
+    /// Iterate over what waits now, in the order in which it would be taken.
+    fn __iter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let found = PyList::empty(slf.py());
+        slf.get().sift(|entry| {
+            if !entry.is_ghost() {
+                found.append(entry.delivery(slf.py())?)?;
+            }
+            Ok(true)
+        })?;
+        Ok(found.try_iter()?.into_any())
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.recipient)?;
+        visit.call(&self.mode)?;
+        self.again.with(|again| visit.call(&*again))?;
+        self.queues.with(|queues| {
+            queues
+                .in_order()
+                .flat_map(|queue| queue.iter())
+                .try_for_each(|entry| entry.visit(&visit))
+        })
+    }
+
+    fn __clear__(&self) {
+        drop(self.again.replace(None));
+        drop(self.queues.replace(Queues {
+            normal: VecDeque::new(),
+            others: None,
+            ghosts: 0,
+        }));
+    }
+}
+
+properties! { Lane {
+    /// Whether what waits here keeps the bus from being settled.
+    counted, set_counted: bool;
+    /// Whether it stands in the ready queue, or is held.
+    scheduled, set_scheduled: bool;
+    /// Whether what waits here lets the backlog go first.
+    held, set_held: bool;
+    /// How often in a row its handler must not wait before the leader serves it again; 0 while it does.
+    apart, set_apart: u32;
+    /// The timer that will look whether it is due.
+    alarm, set_alarm: u64;
+    /// When that goes off.
+    alarm_at, set_alarm_at: f64;
+    /// How many deliveries wait.
+    waiting, set_waiting: usize;
+    /// The most that ever waited at once.
+    peak, set_peak: usize;
+} }
+
+references! { Lane {
+    /// What leads calls whose next attempt is due, and that have kept their slot; None for none.
+    again, set_again;
+} }
+
+/// What a quota counts: how many deliveries wait because of one subscription, and how many may.
+#[pyclass(module = "stentor._native", frozen, subclass)]
+pub(crate) struct QuotaState {
+    #[pyo3(get)]
+    pub(crate) lane: Py<Lane>,
+    #[pyo3(get)]
+    pub(crate) capacity: usize,
+    /// Whether each arrival must be entered, because a later one may push it out.
+    #[pyo3(get)]
+    pub(crate) tracks: bool,
+    pub(crate) waiting: LockedCell<usize>,
+    pub(crate) total: LockedCell<u64>,
+    dropped: LockedCell<u64>,
+    pub(crate) waiters: LockedCell<Option<Py<PyAny>>>,
+}
+
+impl QuotaState {
+    /// Whether a publisher waits for room.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.waiters.with(|waiters| waiters.is_some())
+    }
+}
+
+#[pymethods]
+impl QuotaState {
+    #[new]
+    #[pyo3(signature = (lane, capacity, tracks, *_rest))]
+    fn new(
+        lane: Py<Lane>,
+        capacity: usize,
+        tracks: bool,
+        _rest: &Bound<'_, pyo3::types::PyTuple>,
+    ) -> Self {
+        Self {
+            lane,
+            capacity,
+            tracks,
+            waiting: LockedCell::new(0),
+            total: LockedCell::new(0),
+            dropped: LockedCell::new(0),
+            waiters: LockedCell::new(None),
+        }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.lane)?;
+        self.waiters.with(|waiters| visit.call(&*waiters))
+    }
+
+    fn __clear__(&self) {
+        drop(self.waiters.replace(None));
+    }
+}
+
+properties! { QuotaState {
+    /// How many deliveries wait.
+    waiting, set_waiting: usize;
+    /// How many deliveries it let in.
+    total, set_total: u64;
+    /// How many it dropped.
+    dropped, set_dropped: u64;
+} }
+
+references! { QuotaState {
+    /// The publishers that wait for room, as a list; None for none.
+    waiters, set_waiters;
+} }

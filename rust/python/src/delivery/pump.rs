@@ -1,0 +1,572 @@
+//! The pump: puts messages into mailboxes that have room, and calls handlers that are free, one after another.
+//!
+//! It does what `stentor._machine.dispatcher` does, for the ordinary case: one message at a time, for a handler, due at
+//! once, that never expires, with a quota that pushes nothing out. Whatever else is in a lane it leaves to the machine,
+//! lane by lane, so that the order is the same. A call that fails, is watched, returns an answer or suspends is handed to
+//! the machine with a `Delivery` made for it; any other has none, unless its handler asks.
+#![allow(
+    unsafe_code,
+    reason = "a vector call and the send of a coroutine have no safe interface as fast"
+)]
+
+use std::collections::VecDeque;
+
+use pyo3::exceptions::{PyException, PyRuntimeError, PyStopIteration};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+use pyo3::{PyTraverseError, PyVisit};
+
+use super::cell::LockedCell;
+use super::context::{Current, Spare, enter, leave};
+use super::deliveries::{Delivery, OVER, RUNNING};
+use super::mailbox::{Entry, Lane};
+use super::message::Message;
+use super::recipient::RecipientState;
+use super::routes::Target;
+use super::time::Meter;
+
+/// The lanes that can be served now, first come first served.
+#[pyclass(module = "stentor._native", frozen)]
+pub(crate) struct ReadyQueue(LockedCell<VecDeque<Py<Lane>>>);
+
+impl ReadyQueue {
+    #[inline]
+    fn push(&self, py: Python<'_>, lane: &Py<Lane>) {
+        lane.get().scheduled.set(true);
+        self.0.with(|lanes| lanes.push_back(lane.clone_ref(py)));
+    }
+
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.0.with(|lanes| lanes.is_empty())
+    }
+}
+
+#[pymethods]
+impl ReadyQueue {
+    #[new]
+    fn new() -> Self {
+        Self(LockedCell::new(VecDeque::new()))
+    }
+
+    /// Put a lane at the end.
+    fn append(&self, lane: Py<Lane>) {
+        self.0.with(|lanes| lanes.push_back(lane));
+    }
+
+    /// Remove and return the lane at the front.
+    ///
+    /// Raises:
+    ///     IndexError: there is none.
+    fn popleft(&self) -> PyResult<Py<Lane>> {
+        let lane = self.0.with(VecDeque::pop_front);
+        lane.ok_or_else(|| pyo3::exceptions::PyIndexError::new_err("no lane is ready"))
+    }
+
+    /// Take a lane out, if it stands here.
+    fn discard(&self, lane: &Bound<'_, Lane>) {
+        let removed = self.0.with(|lanes| {
+            let place = lanes.iter().position(|one| one.is(lane))?;
+            lanes.remove(place)
+        });
+        drop(removed);
+    }
+
+    /// Take all lanes out.
+    fn clear(&self) {
+        drop(self.0.replace(VecDeque::new()));
+    }
+
+    fn __len__(&self) -> usize {
+        self.0.with(|lanes| lanes.len())
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.0
+            .with(|lanes| lanes.iter().try_for_each(|lane| visit.call(lane)))
+    }
+
+    fn __clear__(&self) {
+        self.clear();
+    }
+}
+
+/// What the pump asks of the machine of `stentor._machine` when something is out of the ordinary.
+struct Machine {
+    /// `step() -> Suspended | None`: serve the lane at the front of the queue.
+    step: Py<PyAny>,
+    /// `arrange(lane)`: line a lane up if it is due.
+    arrange: Py<PyAny>,
+    /// `begun(delivery)`: a handler is about to be called.
+    begun: Py<PyAny>,
+    /// `finish(delivery, answer)`: a handler has finished.
+    finish: Py<PyAny>,
+    /// `fail(delivery, error)`: a handler has failed.
+    fail: Py<PyAny>,
+    /// `abandon(delivery)`: a handler was cancelled from outside.
+    abandon: Py<PyAny>,
+    /// `on_ready()`: the queue may have become non-empty.
+    ready: Py<PyAny>,
+    /// `on_quiet()`: nothing is busy any more.
+    quiet: Py<PyAny>,
+    /// `as_coroutine(awaitable)`: what a handler returned, as a coroutine.
+    as_coroutine: Py<PyAny>,
+}
+
+impl Machine {
+    fn all(&self) -> [&Py<PyAny>; 9] {
+        [
+            &self.step,
+            &self.arrange,
+            &self.begun,
+            &self.finish,
+            &self.fail,
+            &self.abandon,
+            &self.ready,
+            &self.quiet,
+            &self.as_coroutine,
+        ]
+    }
+}
+
+/// How a handler came to the end of its first step.
+enum Stepped<'py> {
+    Returned(Bound<'py, PyAny>),
+    Suspended {
+        coroutine: Py<PyAny>,
+        trap: Py<PyAny>,
+    },
+    Raised(PyErr),
+}
+
+/// Puts messages into mailboxes and calls handlers; it belongs to one bus, and one thread.
+#[pyclass(module = "stentor._native", frozen)]
+pub(crate) struct Pump {
+    meter: Py<Meter>,
+    queue: Py<ReadyQueue>,
+    current: Py<Current>,
+    /// Whether every outcome is to be told, so that the machine writes it down.
+    observed: bool,
+    machine: Machine,
+    /// The call that has suspended, until the machine takes it.
+    suspended: LockedCell<Option<Py<PyAny>>>,
+}
+
+#[pymethods]
+impl Pump {
+    #[new]
+    #[pyo3(
+        signature = (meter, queue, current, *, observed, step, arrange, begun, finish, fail, abandon, ready, quiet, as_coroutine),
+    )]
+    #[allow(clippy::too_many_arguments, reason = "as many as there are ways out")]
+    fn new(
+        meter: Py<Meter>,
+        queue: Py<ReadyQueue>,
+        current: Py<Current>,
+        observed: bool,
+        step: Py<PyAny>,
+        arrange: Py<PyAny>,
+        begun: Py<PyAny>,
+        finish: Py<PyAny>,
+        fail: Py<PyAny>,
+        abandon: Py<PyAny>,
+        ready: Py<PyAny>,
+        quiet: Py<PyAny>,
+        as_coroutine: Py<PyAny>,
+    ) -> Self {
+        let machine = Machine {
+            step,
+            arrange,
+            begun,
+            finish,
+            fail,
+            abandon,
+            ready,
+            quiet,
+            as_coroutine,
+        };
+        Self {
+            meter,
+            queue,
+            current,
+            observed,
+            machine,
+            suspended: LockedCell::new(None),
+        }
+    }
+
+    /// Put a message into the mailbox of every target, if that is the ordinary thing for all of them; else return False.
+    fn accept(
+        &self,
+        py: Python<'_>,
+        message: &Bound<'_, Message>,
+        targets: &Bound<'_, PyTuple>,
+    ) -> PyResult<bool> {
+        if !has_room(targets)? {
+            return Ok(false);
+        }
+        self.put(py, message.as_unbound(), targets)?;
+        Ok(true)
+    }
+
+    /// Serve lanes until so many calls have begun, none is ready, or one suspends; return how many more might have begun.
+    fn drain(&self, py: Python<'_>, budget: u32) -> PyResult<u32> {
+        let mut left = budget;
+        while left > 0 {
+            let Some(lane) = self.queue.get().0.with(VecDeque::pop_front) else {
+                break;
+            };
+            left -= 1;
+            let lane = lane.into_bound(py);
+            let suspended = if let Some((entry, handler)) = self.take(py, &lane)? {
+                self.call(py, lane.get().recipient.get(), entry, &handler)?
+            } else {
+                self.queue
+                    .get()
+                    .0
+                    .with(|lanes| lanes.push_front(lane.unbind()));
+                let found = self.machine.step.call0(py)?;
+                (!found.is_none(py)).then_some(found)
+            };
+            if suspended.is_some() {
+                drop(self.suspended.replace(suspended));
+                break;
+            }
+        }
+        Ok(left)
+    }
+
+    /// Return the call that has suspended, as `(delivery, coroutine, context, trap, deadline)`; None if none has.
+    fn take_suspended(&self) -> Option<Py<PyAny>> {
+        self.suspended.replace(None)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.meter)?;
+        visit.call(&self.queue)?;
+        visit.call(&self.current)?;
+        self.suspended.with(|call| visit.call(&*call))?;
+        self.machine
+            .all()
+            .iter()
+            .try_for_each(|call| visit.call(*call))
+    }
+}
+
+/// Whether every target is an ordinary one that has room.
+#[inline]
+pub(crate) fn has_room(targets: &Bound<'_, PyTuple>) -> PyResult<bool> {
+    for target in targets.iter_borrowed() {
+        let quota = target.cast::<Target>()?.get().quota.get();
+        if quota.waiting.get() >= quota.capacity || quota.tracks || !quota.lane.get().realtime {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether an entry is for one call, of which nothing is out of the ordinary before it begins.
+fn is_ordinary(entry: &Entry) -> bool {
+    entry.message.get().expires_at.is_infinite() && !entry.target.get().quota.get().tracks
+}
+
+impl Pump {
+    /// Puts a message into mailboxes that have room for it.
+    #[inline]
+    pub(crate) fn put(
+        &self,
+        py: Python<'_>,
+        message: &Py<Message>,
+        targets: &Bound<'_, PyTuple>,
+    ) -> PyResult<()> {
+        let queue = self.queue.get();
+        let was_empty = queue.is_empty();
+        let mut busy = 0;
+        for target in targets.iter_borrowed() {
+            let target = target.cast::<Target>()?;
+            let quota = target.get().quota.get();
+            let lane = quota.lane.get();
+            let recipient = lane.recipient.get();
+            recipient.addressed.add(1);
+            quota.waiting.add(1);
+            quota.total.add(1);
+            busy += i64::from(lane.counted.get());
+            let entry = Entry {
+                message: message.clone_ref(py),
+                target: target.to_owned().unbind(),
+                delivery: None,
+            };
+            lane.push(entry, false);
+            if recipient.slots.get() > 0 && !lane.scheduled.get() {
+                queue.push(py, &quota.lane);
+            }
+        }
+        self.meter.get().busy.add(busy);
+        if was_empty && !queue.is_empty() {
+            self.machine.ready.call0(py)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the next entry of a lane, and a slot for it; None if that is not the ordinary thing to do.
+    #[inline]
+    fn take<'py>(
+        &self,
+        py: Python<'py>,
+        lane: &Bound<'py, Lane>,
+    ) -> PyResult<Option<(Entry, Bound<'py, PyAny>)>> {
+        let state = lane.get();
+        let recipient = state.recipient.get();
+        if !state.realtime
+            || state.apart.get() > 0
+            || state.tries_again()
+            || recipient.slots.get() <= 0
+        {
+            return Ok(None);
+        }
+        let Some(handler) = recipient.handler.shared(py) else {
+            return Ok(None);
+        };
+        let Some(entry) = state.pop(is_ordinary) else {
+            return Ok(None);
+        };
+        state.scheduled.set(false);
+        let quota = entry.target.get().quota.get();
+        quota.waiting.set(quota.waiting.get() - 1);
+        if quota.is_awaited() {
+            entry
+                .target
+                .get()
+                .quota
+                .bind(py)
+                .call_method0("wake_oldest")?;
+        }
+        recipient.slots.add(-1);
+        if !state.counted.get() {
+            self.meter.get().busy.add(1);
+        }
+        if state.waiting.get() > 0 && recipient.slots.get() > 0 && !state.scheduled.get() {
+            self.queue.get().push(py, lane.as_unbound());
+        }
+        Ok(Some((entry, handler.into_bound(py))))
+    }
+
+    /// Calls the handler with what was taken, as far as it goes without waiting; returns it if it suspends.
+    #[inline]
+    fn call(
+        &self,
+        py: Python<'_>,
+        recipient: &RecipientState,
+        entry: Entry,
+        handler: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<Py<PyAny>>> {
+        let meter = self.meter.get();
+        let started = meter.now.get();
+        let spare = self.spare(py, recipient)?;
+        let message = entry.message.bind(py).clone();
+        let timestamp = message.get().timestamp;
+        if let Some(delivery) = &entry.delivery {
+            delivery.get()._state.set(RUNNING);
+            delivery.get()._started.set(started);
+            let entered = recipient.entered(py);
+            entered.bind(py).set_item(delivery, py.None())?;
+        }
+        spare.running.get().begin(py, entry, started);
+        let eager = Some(spare.running.clone_ref(py));
+        recipient.eager.put(py, eager);
+        if self.observed {
+            self.machine.begun.call1(py, (spare.delivery(py)?,))?;
+        }
+        enter(py, &spare.context)?;
+        let stepped = self.first_step(py, recipient, handler, &message, &spare);
+        leave(py, &spare.context)?;
+        recipient.eager.put(py, None);
+        let now = meter.tick(py)?;
+        recipient.count_block(now - started);
+        match stepped {
+            Stepped::Returned(answer) => {
+                self.end(py, recipient, &spare, &answer, now - timestamp)?;
+                spare.recycle(py, recipient)?;
+                Ok(None)
+            }
+            Stepped::Suspended { coroutine, trap } => {
+                let deadline = started + recipient.timeout.get();
+                let call = (
+                    spare.delivery(py)?,
+                    coroutine,
+                    spare.context,
+                    trap,
+                    deadline,
+                );
+                Ok(Some(call.into_pyobject(py)?.into_any().unbind()))
+            }
+            Stepped::Raised(error) => {
+                let delivery = spare.delivery(py)?;
+                drop(spare);
+                if error.is_instance_of::<PyException>(py) {
+                    self.machine
+                        .fail
+                        .call1(py, (delivery, error.into_value(py)))?;
+                    Ok(None)
+                } else {
+                    self.machine.abandon.call1(py, (delivery,))?;
+                    Err(error)
+                }
+            }
+        }
+    }
+
+    /// A context for a call of this recipient.
+    #[inline]
+    fn spare(&self, py: Python<'_>, recipient: &RecipientState) -> PyResult<Spare> {
+        if let Some(spare) = recipient.spare.replace(None) {
+            return Ok(spare);
+        }
+        let base = recipient.context.shared(py);
+        let base = base.ok_or_else(|| PyRuntimeError::new_err("a recipient without a context"))?;
+        Spare::copy(py, &base, self.current.get())
+    }
+
+    /// Lets a handler have finished, by the machine where somebody wants to be told of it.
+    #[inline]
+    fn end(
+        &self,
+        py: Python<'_>,
+        recipient: &RecipientState,
+        spare: &Spare,
+        answer: &Bound<'_, PyAny>,
+        latency: f64,
+    ) -> PyResult<()> {
+        let known = spare.running.get().known(py);
+        let watched = known.as_ref().is_some_and(|one| one.get().is_watched());
+        if watched || self.observed || !answer.is_none() {
+            let delivery = spare.delivery(py)?;
+            return self.machine.finish.call1(py, (delivery, answer)).map(drop);
+        }
+        self.finish(py, recipient, known.as_ref(), latency)
+    }
+
+    /// Runs a handler until it ends or suspends.
+    #[inline]
+    fn first_step<'py>(
+        &self,
+        py: Python<'py>,
+        recipient: &RecipientState,
+        handler: &Bound<'_, PyAny>,
+        message: &Bound<'_, Message>,
+        spare: &Spare,
+    ) -> Stepped<'py> {
+        match self.start(py, recipient, handler, message, spare) {
+            Ok(coroutine) => send_none(py, coroutine),
+            Err(error) if error.is_instance_of::<PyStopIteration>(py) => {
+                let outer = PyRuntimeError::new_err("the handler raised StopIteration");
+                outer.set_cause(py, Some(error));
+                Stepped::Raised(outer)
+            }
+            Err(error) => Stepped::Raised(error),
+        }
+    }
+
+    /// Calls a handler, and returns its coroutine.
+    #[inline]
+    fn start(
+        &self,
+        py: Python<'_>,
+        recipient: &RecipientState,
+        handler: &Bound<'_, PyAny>,
+        message: &Bound<'_, Message>,
+        spare: &Spare,
+    ) -> PyResult<Py<PyAny>> {
+        let delivery = if recipient.wants_delivery.get() {
+            Some(spare.delivery(py)?)
+        } else {
+            None
+        };
+        // The first place is for a bound method, which puts what it is bound to there.
+        let arguments = [
+            std::ptr::null_mut(),
+            message.as_ptr(),
+            delivery.as_ref().map_or(std::ptr::null_mut(), Py::as_ptr),
+        ];
+        let count = (1 + usize::from(delivery.is_some())) | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET;
+        // SAFETY: as many arguments as are counted, each a live object, behind the place that the flag offers.
+        let awaitable = unsafe {
+            let first = arguments.as_ptr().add(1);
+            let result =
+                ffi::PyObject_Vectorcall(handler.as_ptr(), first, count, std::ptr::null_mut());
+            Bound::from_owned_ptr_or_err(py, result)?
+        };
+        // SAFETY: a live object.
+        if unsafe { ffi::PyCoro_CheckExact(awaitable.as_ptr()) } == 0 {
+            return self.machine.as_coroutine.call1(py, (awaitable,));
+        }
+        Ok(awaitable.unbind())
+    }
+
+    /// Writes down that a handler has finished, of which nobody wants to be told more.
+    #[inline]
+    fn finish(
+        &self,
+        py: Python<'_>,
+        recipient: &RecipientState,
+        delivery: Option<&Py<Delivery>>,
+        latency: f64,
+    ) -> PyResult<()> {
+        recipient.failures_in_a_row.set(0);
+        if let Some(delivery) = delivery {
+            let entered = recipient.entered(py);
+            entered.bind(py).del_item(delivery)?;
+            delivery.get()._state.set(OVER);
+        }
+        self.give_slot_back(py, recipient)?;
+        let meter = self.meter.get();
+        meter.busy.add(-1);
+        if meter.busy.get() == 0 {
+            self.machine.quiet.call0(py)?;
+        }
+        recipient.count_handled(py, latency)
+    }
+
+    #[inline]
+    fn give_slot_back(&self, py: Python<'_>, recipient: &RecipientState) -> PyResult<()> {
+        if recipient.away.get() {
+            recipient.slots_away.add(1);
+            return Ok(());
+        }
+        recipient.slots.add(1);
+        let Some(lanes) = recipient.lanes.shared(py) else {
+            return Ok(());
+        };
+        for lane in lanes.bind(py).cast::<PyTuple>()?.iter_borrowed() {
+            let lane = lane.cast::<Lane>()?;
+            let state = lane.get();
+            if state.waiting.get() > 0 && !state.scheduled.get() {
+                if state.realtime {
+                    self.queue.get().push(py, lane.as_unbound());
+                } else {
+                    self.machine.arrange.call1(py, (lane,))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Runs a coroutine that has not begun until it ends or suspends.
+#[inline]
+fn send_none(py: Python<'_>, coroutine: Py<PyAny>) -> Stepped<'_> {
+    let mut result = std::ptr::null_mut();
+    // SAFETY: a live coroutine; the result is a new reference unless there is an error.
+    let sent = unsafe { ffi::PyIter_Send(coroutine.as_ptr(), ffi::Py_None(), &raw mut result) };
+    // SAFETY: as above.
+    let result = unsafe { Bound::from_owned_ptr_or_opt(py, result) };
+    match (sent, result) {
+        (ffi::PySendResult::PYGEN_RETURN, Some(answer)) => Stepped::Returned(answer),
+        (ffi::PySendResult::PYGEN_NEXT, Some(trap)) => Stepped::Suspended {
+            coroutine,
+            trap: trap.unbind(),
+        },
+        _ => Stepped::Raised(PyErr::fetch(py)),
+    }
+}

@@ -1,0 +1,81 @@
+//! The time, and how much is unfinished.
+use std::time::Instant;
+
+use pyo3::prelude::*;
+
+use super::cell::{LockedCell, properties};
+
+/// Where the time comes from.
+enum Clock {
+    /// A monotonic clock of the system: what trio's own clock said at an instant, and what has passed since.
+    System { then: f64, at: Instant },
+    /// Any other clock: a function that returns seconds.
+    Other(Py<PyAny>),
+}
+
+/// What the machine reads and counts while it runs: the time, and how many deliveries have no outcome yet.
+#[pyclass(module = "stentor._native", frozen)]
+pub(crate) struct Meter {
+    clock: Clock,
+    /// When the last handler stopped, in seconds: the next one starts then, so that one reading a delivery is enough.
+    pub(crate) now: LockedCell<f64>,
+    /// How many deliveries wait or run and keep the bus from being settled.
+    pub(crate) busy: LockedCell<i64>,
+}
+
+impl Meter {
+    /// Reads the clock.
+    #[inline]
+    pub(crate) fn time(&self, py: Python<'_>) -> PyResult<f64> {
+        match &self.clock {
+            Clock::System { then, at } => Ok(then + at.elapsed().as_secs_f64()),
+            Clock::Other(call) => call.call0(py)?.extract(py),
+        }
+    }
+
+    /// Reads the clock, and remembers what it said.
+    #[inline]
+    pub(crate) fn tick(&self, py: Python<'_>) -> PyResult<f64> {
+        let now = self.time(py)?;
+        self.now.set(now);
+        Ok(now)
+    }
+}
+
+#[pymethods]
+impl Meter {
+    /// Read `clock`, a function that returns seconds; if `monotonic`, it ticks like the system's monotonic clock.
+    #[new]
+    #[pyo3(signature = (clock, *, monotonic = false))]
+    fn new(py: Python<'_>, clock: Py<PyAny>, monotonic: bool) -> PyResult<Self> {
+        let then = clock.call0(py)?.extract(py)?;
+        let at = Instant::now(); // after the reading, so that a meter is never ahead of its clock
+        let clock = if monotonic {
+            Clock::System { then, at }
+        } else {
+            Clock::Other(clock)
+        };
+        Ok(Self {
+            clock,
+            now: LockedCell::new(then),
+            busy: LockedCell::new(0),
+        })
+    }
+
+    /// Return the time, in seconds.
+    fn read(&self, py: Python<'_>) -> PyResult<f64> {
+        self.time(py)
+    }
+
+    fn __traverse__(&self, visit: pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
+        match &self.clock {
+            Clock::System { .. } => Ok(()),
+            Clock::Other(call) => visit.call(call),
+        }
+    }
+}
+
+properties! { Meter {
+    now, set_now: f64;
+    busy, set_busy: i64;
+} }
