@@ -170,9 +170,8 @@ def assert_no_failures(bus: stentor.Bus) -> None:
             themselves are its cause.
 
     Example:
-        >>> import logging, stentor, trio
+        >>> import stentor, trio
         >>> from stentor.testing import assert_no_failures
-        >>> logging.getLogger("stentor").setLevel(logging.CRITICAL)
         >>> async def broken(message):
         ...     raise OSError("out of ink")
         >>> async def main():

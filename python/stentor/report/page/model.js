@@ -19,6 +19,7 @@ class Model {
     this.outcomes = run.outcomes.map(() => true);
     this.window = [0, this.end];
     this.listeners = [];
+    this.found = null;
     this.byMessage = null;
     this.effects = null;
     this.pass();
@@ -36,6 +37,7 @@ class Model {
     const window = [Math.max(0, from), Math.min(this.end, Math.max(to, from + 1e-9))];
     if (window[0] === this.window[0] && window[1] === this.window[1]) return;
     this.window = window;
+    this.found = null;
     this.tell("window", source);
   }
 
@@ -60,12 +62,15 @@ class Model {
       passing[count++] = i;
     }
     this.passing = passing.subarray(0, count);
+    this.found = null;
   }
 
   // The deliveries that pass and have a part in the window.
-  within([from, to] = this.window) {
+  within() {
     const { accepted } = this.deliveries;
-    return this.passing.filter((i) => accepted[i] <= to && this.over(i) >= from);
+    const [from, to] = this.window;
+    this.found ??= this.zoomed ? this.passing.filter((i) => accepted[i] <= to && this.over(i) >= from) : this.passing;
+    return this.found;
   }
 
   // -- deliveries

@@ -44,26 +44,18 @@ function drawLatency(model) {
 
 function drawDepth(model) {
   const { accepted, begun, agent } = model.deliveries;
-  const changes = new Map();
+  const waits = new Map();
   for (const i of model.passing) {
     const until = begun[i] === null ? model.over(i) : begun[i];
     if (until === accepted[i]) continue;
-    if (!changes.has(agent[i])) changes.set(agent[i], []);
-    changes.get(agent[i]).push([accepted[i], 1], [until, -1]);
+    if (!waits.has(agent[i])) waits.set(agent[i], [[], []]);
+    const [arrivals, departures] = waits.get(agent[i]);
+    arrivals.push(accepted[i]);
+    departures.push(until);
   }
-  const lines = [...changes.entries()].map(([which, steps]) => {
-    steps.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
-    let depth = 0;
-    let peak = 0;
-    const points = [[0, 0]];
-    for (const [time, change] of steps) {
-      depth += change;
-      peak = Math.max(peak, depth);
-      if (points[points.length - 1][0] === time) points[points.length - 1][1] = depth; else points.push([time, depth]);
-    }
-    points.push([model.end, depth]);
-    return { which, peak, points };
-  });
+  const lines = [...waits.entries()].map(([which, [arrivals, departures]]) => ({
+    which, ...depths(Float64Array.from(arrivals).sort(), Float64Array.from(departures).sort(), model.end),
+  }));
   lines.sort((a, b) => b.peak - a.peak || a.which - b.which);
   draw("depth", {
     grid: { left: 46, right: 14, top: 44, bottom: 30 },
@@ -77,6 +69,22 @@ function drawDepth(model) {
       areaStyle: { opacity: 0.07 }, color: tint(place), data: points,
     })),
   });
+}
+
+// How many wait at each instant, from when each came and went.
+function depths(arrivals, departures, end) {
+  const points = [[0, 0]];
+  let [came, went, peak] = [0, 0, 0];
+  while (came < arrivals.length || went < departures.length) {
+    const leaves = came === arrivals.length || departures[went] <= arrivals[came];
+    const time = leaves ? departures[went++] : arrivals[came++];
+    const depth = came - went;
+    peak = Math.max(peak, depth);
+    const last = points[points.length - 1];
+    if (last[0] === time) last[1] = depth; else points.push([time, depth]);
+  }
+  points.push([end, 0]);
+  return { peak, points };
 }
 
 // -- tables

@@ -1,7 +1,7 @@
 // When what happened: a timeline with a lane for each agent, and a sequence diagram.
 
 const LANES = 40;
-const BARS = 6000;
+const BARS = 4000;
 const ARROWS = 400;
 const LIFELINES = 24;
 
