@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import copy_context
-from typing import TYPE_CHECKING, TypedDict, Unpack, final
+from typing import TYPE_CHECKING, Final, TypedDict, Unpack, final
 
 import trio
 
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from stentor._mechanisms.registry import AgentListener
     from stentor._mechanisms.subscriptions import Subscription, SubscriptionListener
     from stentor._values.options import FeedKeywords
+
+
+MOST_QUESTIONS: Final = 100_000
+"""Relayed questions that may still be answered; beyond that the oldest may not, whatever its deadline."""
 
 
 class ExtensionHooks(TypedDict, total=False):
@@ -182,7 +186,8 @@ class Extension:
         """
         message, relay = self._prepare(message, redelivered=redelivered, done=done, answer=answer)
         selection = await self._parts.publishing.publish(message, relay)
-        relay.committed()
+        if relay is not None:
+            relay.committed()
         return Receipt(message=message, recipients=selection.names)
 
     def relay_nowait(
@@ -201,7 +206,8 @@ class Extension:
         """
         message, relay = self._prepare(message, redelivered=redelivered, done=done, answer=answer)
         selection = self._parts.publishing.publish_nowait(message, relay)
-        relay.committed()
+        if relay is not None:
+            relay.committed()
         return Receipt(message=message, recipients=selection.names)
 
     def _prepare(
@@ -211,7 +217,8 @@ class Extension:
         redelivered: bool,
         done: Callable[[bool], object] | None,
         answer: Callable[[Message], bool] | None,
-    ) -> tuple[Message, Relay]:
+    ) -> tuple[Message, Relay | None]:
+        """Return the message as it is admitted, and what watches it, if anything must."""
         self._check_open()
         if not checks.instance("message", message, Message).id:
             msg = "message must be one that a bus has stamped, but has no id"
@@ -219,13 +226,17 @@ class Extension:
         message = self._bus._admit_message(message)
         if answer is not None:
             self._expect(RelayedQuestion(message, answer))
-        return message, Relay(self._own, done, redelivered=redelivered)
+        watched = redelivered or done is not None or message.addressing is not AddressingMode.TOPIC
+        if watched or any(recipient.subscriptions for recipient in self._own):
+            return message, Relay(self._own, done, redelivered=redelivered)
+        return message, None
 
     def _expect(self, question: RelayedQuestion) -> None:
         """Let replies find the way back until the deadline of the question."""
         now = self._parts.clock()
-        for earlier, deadline in list(self._questions.items()):
-            if deadline > now:
+        while self._questions:
+            earlier, deadline = next(iter(self._questions.items()))
+            if deadline > now and len(self._questions) < MOST_QUESTIONS:
                 break
             self._parts.requests.close(earlier)
             del self._questions[earlier]

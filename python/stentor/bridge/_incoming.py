@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from stentor.bridge._sequencing import Sequencing
 
 MESSAGES: Final = frozenset({MESSAGE, DIRECT, REPLY})
+REFUSALS: Final[dict[type[Exception], str]] = {
+    stentor.UnknownAgentError: "unknown agent",
+    stentor.MailboxFullError: "mailbox full",
+    stentor.PermissionDeniedError: "forbidden",
+}
+"""What a message that this bus does not take is counted as."""
 
 
 @final
@@ -127,6 +133,28 @@ class Incoming:
             Whether `done` is going to be called, or was, because the bus has it.
         """
         try:
+            return self.relay_nowait(envelope, redelivered=redelivered, done=done)
+        except trio.WouldBlock:
+            pass
+        body = open_body(envelope.body)
+        message = self._message(envelope, body)
+        redelivered = redelivered or body.again
+        answer = partial(self._answer, body.asked_by) if body.asked_by else None
+        try:
+            receipt = await self._extension.relay(message, redelivered=redelivered, done=done, answer=answer)
+        except Exception as error:  # noqa: BLE001 - a middleware may refuse it by any exception
+            return self._refused(message, error)
+        return self._accepted(receipt, envelope, redelivered=redelivered)
+
+    def relay_nowait(
+        self, envelope: Envelope, *, redelivered: bool = False, done: Callable[[bool], object] | None = None
+    ) -> bool:
+        """Do as `relay` does, but raise where that would wait.
+
+        Raises:
+            trio.WouldBlock: A mailbox is full, or the message must be stored first; nobody has it.
+        """
+        try:
             body = open_body(envelope.body)
         except BadEnvelope as error:
             self._counts.refuse(error.reason, envelope.topic)
@@ -136,36 +164,39 @@ class Incoming:
         if envelope.kind == REPLY:
             self._take_reply(envelope, body)
             return False
-        addressing = stentor.AddressingMode.DIRECT if envelope.kind == DIRECT else stentor.AddressingMode.TOPIC
-        message = message_of(envelope.topic, body, self._clock, addressing)
+        message = self._message(envelope, body)
         redelivered = redelivered or body.again
-        self._counts.age((self._clock.milliseconds() - envelope.sent_at) / 1000.0)
-        note_hops(self._bus, message, envelope.hop)
         answer = partial(self._answer, body.asked_by) if body.asked_by else None
         try:
-            try:
-                receipt = self._extension.relay_nowait(message, redelivered=redelivered, done=done, answer=answer)
-            except trio.WouldBlock:
-                receipt = await self._extension.relay(message, redelivered=redelivered, done=done, answer=answer)
-        except stentor.UnknownAgentError:
-            self._counts.refuse("unknown agent", repr(message.topic))
-        except stentor.MailboxFullError as error:
-            self._counts.refuse("mailbox full", error)
-        except stentor.PermissionDeniedError as error:
-            self._counts.refuse("forbidden", error)
+            receipt = self._extension.relay_nowait(message, redelivered=redelivered, done=done, answer=answer)
+        except trio.WouldBlock:
+            raise
         except Exception as error:  # noqa: BLE001 - a middleware may refuse it by any exception
-            self._counts.refuse("message", repr(error))
-        else:
-            self._note(receipt, redelivered=redelivered)
-            return True
+            return self._refused(message, error)
+        return self._accepted(receipt, envelope, redelivered=redelivered)
+
+    def _message(self, envelope: Envelope, body: MessageBody) -> stentor.Message:
+        addressing = stentor.AddressingMode.DIRECT if envelope.kind == DIRECT else stentor.AddressingMode.TOPIC
+        message = message_of(envelope.topic, body, self._clock, addressing)
+        note_hops(self._bus, message, envelope.hop)
+        return message
+
+    def _refused(self, message: stentor.Message, error: Exception) -> bool:
+        """Count a message that this bus does not take, and return that it did not."""
+        reason = next((word for kind, word in REFUSALS.items() if isinstance(error, kind)), "message")
+        self._counts.refuse(reason, repr(message.topic) if reason == "unknown agent" else repr(error))
         return False
 
-    def _note(self, receipt: stentor.Receipt, *, redelivered: bool) -> None:
+    def _accepted(self, receipt: stentor.Receipt, envelope: Envelope, *, redelivered: bool) -> bool:
+        """Count a message that this bus has taken, and return that it has."""
+        counts = self._counts
+        counts.age((self._clock.milliseconds() - envelope.sent_at) / 1000.0)
         if receipt.recipients:
-            self._counts.delivered += 1
-            self._counts.redelivered += redelivered
+            counts.delivered += 1
+            counts.redelivered += redelivered
         else:
-            self._counts.unheard += 1
+            counts.unheard += 1
+        return True
 
     def _take_reply(self, envelope: Envelope, body: MessageBody) -> None:
         reply = message_of(envelope.topic, body, self._clock)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from stentor.bridge._connection import Connection
     from stentor.bridge._controls import Controls, Roll
+    from stentor.bridge._envelope import Envelope
     from stentor.bridge._incoming import Incoming
     from stentor.bridge._interest import Interest
     from stentor.bridge._keys import Keys
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 DEBOUNCE: Final = 0.005
 """Seconds for which changes of what is listened to are gathered."""
 PUBLISHED: Final = frozenset({b"message", b"pmessage", b"smessage"})
+TURN: Final = 256
+"""Pushes that are taken at once."""
 ONCE: Final = 256
 """Channels in one command."""
 
@@ -276,24 +279,38 @@ class PubSub:
                 connection = self._connection
                 try:
                     while connection is not None:
-                        for push in await connection.receive_pushes():
-                            await self._take(push)
+                        await self._take_all(await connection.receive_pushes())
                 except ConnectionLost:
                     continue
 
-    async def _take(self, push: Sequence[bytes]) -> None:
-        """Take one push: kind, pattern where it came by one, channel, and what was published."""
+    async def _take_all(self, pushes: Sequence[Sequence[bytes]]) -> None:
+        """Take pushes, and let handlers have a turn now and then, so that mailboxes do not fill up meanwhile."""
+        for number, push in enumerate(pushes, 1):
+            held_up = self._take(push)
+            if held_up is not None:
+                await self._incoming.relay(held_up)
+            elif number % TURN == 0:
+                await trio.lowlevel.checkpoint()
+
+    def _take(self, push: Sequence[bytes]) -> Envelope | None:
+        """Take one push: kind, pattern where it came by one, channel, and what was published.
+
+        Returns:
+            What has to wait for room on the bus, if anything has.
+        """
         incoming = self._incoming
         if not is_message(push):
-            return
+            return None
         envelope = incoming.open(push[-1])
         if envelope is None or not incoming.is_foreign(envelope):
-            return
+            return None
         if envelope.kind not in MESSAGES:
             self._controls.take(envelope)
-            return
-        if not incoming.wants(envelope):
-            return
+            return None
         scope = envelope.topic if envelope.kind == MESSAGE else self._inbox
-        if incoming.in_sequence(envelope, scope):
-            await incoming.relay(envelope)
+        if incoming.wants(envelope) and incoming.in_sequence(envelope, scope):
+            try:
+                incoming.relay_nowait(envelope)
+            except trio.WouldBlock:
+                return envelope
+        return None
