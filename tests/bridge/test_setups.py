@@ -45,7 +45,7 @@ async def test_messages_cross_a_cluster_and_follow_a_failover(transport: str) ->
                 await until(lambda: len(log.payloads) + into.statistics().missing == 40)
                 assert log.payloads == sorted(set(map(int, map(str, log.payloads))))
                 assert log.payloads[:20] == list(range(20))
-                assert out_of.state == into.state == "connected"
+                await until(lambda: out_of.state == into.state == "connected")
 
 
 @both
