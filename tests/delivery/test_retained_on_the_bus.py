@@ -6,6 +6,7 @@ import pytest
 import trio
 
 import stentor
+from tests.bus.accounts import all_parked
 from tests.delivery.recording import Diary, counts, payloads
 
 
@@ -87,3 +88,25 @@ async def test_what_is_refused_is_not_retained() -> None:
         with pytest.raises(stentor.MailboxFullError):
             await bus.publish("t", 2, retain=True)
         assert payloads(bus.retained.matching("t", trio.current_time())) == [1]
+
+
+async def test_promise_2_a_message_is_retained_in_the_step_in_which_it_is_accepted() -> None:
+    seen: list[int] = []
+
+    async def be_newer() -> None:
+        while not feed.statistics().waiting:
+            await trio.lowlevel.checkpoint()
+        seen.append(len(bus.retained))
+        await bus.publish("t", "newer", retain=True)
+
+    for turn in range(10):  # trio decides who has the first
+        async with stentor.open_bus() as bus, trio.open_nursery() as nursery:
+            feed = bus.subscribe("t")
+            nursery.start_soon(be_newer)
+            for _ in range(1000):
+                await bus.publish("nobody.listens")
+            await bus.publish("t", "older", retain=True)  # after which the publisher lets others have a turn
+            await all_parked()
+            assert seen == [1] * (turn + 1)
+            with bus.subscribe("t", retained=True) as late:
+                assert late.receive_nowait().payload == "newer"

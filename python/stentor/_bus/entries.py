@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import CancelledError, Future
+from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Generic, TypeVar, final
 
@@ -101,7 +102,8 @@ class Publication(Entry[Receipt]):
 
     async def _call(self) -> Receipt:
         message = self._stamped()
-        return self._published(message, await self._parts.publishing.publish(message))
+        keep = partial(self._keep, message)
+        return receipt_of(message, await self._parts.publishing.publish(message, accepted=keep))
 
     def _stamped(self) -> Message:
         """Return the message, which is stamped once, however often it is tried."""
@@ -110,9 +112,12 @@ class Publication(Entry[Receipt]):
         return self._message
 
     def _published(self, message: Message, selection: Selection) -> Receipt:
+        self._keep(message)
+        return receipt_of(message, selection)
+
+    def _keep(self, message: Message) -> None:
         if self._retain:
             self._parts.retained.put(message, message.timestamp)
-        return receipt_of(message, selection)
 
 
 @final

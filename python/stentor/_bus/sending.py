@@ -81,9 +81,8 @@ class Sending:
                 return receipt
         message = self._stamp(topic, payload, options)
         outcomes = self._parts.publishing.watch() if confirm else None
-        selection = await self._parts.publishing.publish(message, outcomes)
-        if retain:
-            self._parts.retained.put(message, message.timestamp)
+        keep = partial(self._parts.retained.put, message, message.timestamp) if retain else None
+        selection = await self._parts.publishing.publish(message, outcomes, accepted=keep)
         return receipt_of(
             message, selection, None if outcomes is None else partial(self._confirm, message, selection, outcomes)
         )

@@ -83,10 +83,12 @@ class Publishing:
             raise trio.WouldBlock
         return self._accept(message, selection, watcher)
 
-    async def publish(self, message: Message, watcher: Watcher | None = None) -> Selection:
+    async def publish(
+        self, message: Message, watcher: Watcher | None = None, *, accepted: Callable[[], None] | None = None
+    ) -> Selection:
         """Accept `message` for all of its recipients, as soon as there is room for it everywhere, and return them.
 
-        It is accepted for everybody or, when it is cancelled, for nobody.
+        It is accepted for everybody or, when it is cancelled, for nobody; `accepted` is called in the same step.
 
         Raises:
             MailboxFullError: A mailbox that refuses is full.
@@ -97,10 +99,14 @@ class Publishing:
         await trio.lowlevel.checkpoint_if_cancelled()
         try:
             try:
-                return self.publish_nowait(message, watcher)
+                selection = self.publish_nowait(message, watcher)
             except trio.WouldBlock:
-                pass
-            return await self._wait_and_publish(message, watcher)
+                selection = None
+            if selection is None:
+                selection = await self._wait_and_publish(message, watcher)
+            if accepted is not None:
+                accepted()
+            return selection
         finally:
             if self._door.budget:
                 self._door.budget -= 1
