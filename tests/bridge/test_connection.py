@@ -227,6 +227,15 @@ async def test_pushes_that_nobody_takes_are_bounded_and_no_silence(server: Redis
         assert 0 < got < 6000
 
 
+async def test_pushes_that_are_taken_make_room(server: RedisServer) -> None:
+    async with to(server.url, push_bytes=1000) as connection, to(server.url) as sender:
+        await connection.execute("SUBSCRIBE", "room")
+        await sender.pipeline([("PUBLISH", "room", number) for number in range(100)])
+        with trio.fail_after(SOON):
+            assert [int((await connection.receive_push())[2]) for _ in range(100)] == list(range(100))
+            assert await connection.execute("PING") == b"PONG"
+
+
 async def test_a_reply_waits_behind_pushes_that_nobody_takes(server: RedisServer) -> None:
     async with to(server.url, timeout=0.5, push_bytes=1000) as connection, to(server.url) as sender:
         await connection.execute("SUBSCRIBE", "slow")

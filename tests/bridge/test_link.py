@@ -14,6 +14,7 @@ from stentor.bridge._address import Address
 from stentor.bridge._backoff import Backoff
 from stentor.bridge._errors import ConnectionLost, ReplyError
 from stentor.bridge._link import Interruption, Link, LinkState, LinkTiming
+from stentor.bridge._locator import Locator
 from stentor.bridge._slots import slot_of
 from tests.bridge.proxy import open_proxy
 from tests.bridge.servers import SERVICE, cluster, redis_server, sentinel_setup
@@ -341,6 +342,7 @@ async def test_a_replica_is_not_good_enough() -> None:
             assert (await watched.until("degraded")).reason.startswith("READONLY the server is a replica")
             await do(replica.ask, "REPLICAOF", "NO", "ONE")
             await watched.connected()
+            assert watched.names == ["reconnecting", "degraded", "connected"]
             await do(replica.ask, "REPLICAOF", LOOPBACK, primary.port)
             assert (await watched.until("degraded")).reason.startswith("READONLY the server is a replica")
 
@@ -350,10 +352,13 @@ async def test_only_the_connection_that_is_there_can_be_given_up(shared: RedisSe
         old = await watched.connected()
         watched.link.fail(old, "for the test")
         assert (await watched.back()).reason == "for the test"
-        watched.link.fail(old, "again")
+        watched.link.fail(old, ReplyError("NOPERM again"))
         new = await watched.connected()
         assert new is not old
         assert await new.execute("PING") == b"PONG"
+        new.lose("cut")
+        await watched.back()
+        assert watched.names == ["reconnecting", "connected"] * 3
 
 
 # -- Sentinel and Cluster ---------------------------------------------------------------------------------------------
@@ -413,6 +418,16 @@ async def _move_slot(slot: int, source: RedisServer, target: RedisServer, nodes:
     source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", target_id)
     for node in (target, source, nodes[2]):
         await do(node.ask, "CLUSTER", "SETSLOT", slot, "NODE", target_id)
+
+
+async def test_who_is_named_by_moved_is_asked_next() -> None:
+    locator = Locator(Address.parse("redis+cluster://sim:pw@one"), slot=7, timeout=1.0)
+    for useless in ("MOVED", "MOVED 7", "MOVED 7 two", "MOVED 7 two:x", "MOVED 7 :7", "ASK 7 two:7", "ERR x"):
+        assert not locator.follow(ReplyError(useless))
+    assert locator.follow(ReplyError("MOVED 7 two:7"))
+    assert str(await locator.locate()) == "redis://sim:***@two:7"
+    alone = Locator(Address.parse("redis://one"), slot=None, timeout=1.0)
+    assert not alone.follow(ReplyError("MOVED 7 two:7"))
 
 
 def test_a_cluster_needs_a_slot() -> None:

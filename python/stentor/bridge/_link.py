@@ -145,8 +145,8 @@ class Link:
         return evolve(self._statistics)
 
     async def connected(self) -> Connection:
-        """Wait until there is a connection that is set up, and return it."""
-        await trio.lowlevel.checkpoint()
+        """Wait until there is a connection that is set up, and return it; where there is one, nobody else's turn comes."""
+        await trio.lowlevel.checkpoint_if_cancelled()
         while self._connection is None or self._connection.why is not None:
             await self._changed.park()
         return self._connection

@@ -45,7 +45,8 @@ class PushBuffer:
 
     async def wait(self) -> bool:
         """Wait until there is a push; return False where there is none and none can come."""
-        await trio.lowlevel.checkpoint()
+        if self._pushes or self._is_closed:
+            await trio.lowlevel.checkpoint()
         while not self._pushes and not self._is_closed:
             await self._takers.park()
         return bool(self._pushes)
