@@ -128,8 +128,9 @@ class Proxy:
                 await path.passes[direction].wait()
                 await trio.sleep(self.delay)
                 damaged = self._damaged(direction, bytes(data))
-                for start in range(0, len(damaged), self.segment):
-                    await sink.send_all(damaged[start : start + self.segment])
+                size = self.segment  # which may change while these are on their way
+                for start in range(0, len(damaged), size):
+                    await sink.send_all(damaged[start : start + size])
             await path.passes[direction].wait()
             await sink.send_eof()
 

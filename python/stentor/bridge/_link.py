@@ -145,7 +145,7 @@ class Link:
         return evolve(self._statistics)
 
     async def connected(self) -> Connection:
-        """Wait until there is a connection that is set up, and return it; where there is one, nobody else's turn comes."""
+        """Wait until there is a connection that is set up, and return it; where there is one, it does not yield."""
         await trio.lowlevel.checkpoint_if_cancelled()
         while self._connection is None or self._connection.why is not None:
             await self._changed.park()
