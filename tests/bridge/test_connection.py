@@ -9,13 +9,14 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import redis
 import trio
 
 from stentor.bridge._address import Address
 from stentor.bridge._errors import ConnectionLost, ReplyError
 from stentor.bridge._opening import open_connection
 from tests.bridge.proxy import open_proxy
-from tests.bridge.servers import redis_server, tls_server
+from tests.bridge.servers import redis_server, tls_server, wait_until
 from tests.services import LOOPBACK
 
 if TYPE_CHECKING:
@@ -332,6 +333,8 @@ async def test_an_answer_that_nobody_asked_for_ends_it() -> None:
 
 async def test_it_speaks_over_a_unix_socket(tmp_path: Path) -> None:
     with redis_server("--unixsocket", str(tmp_path / "redis.sock")):
+        beside = redis.Redis(unix_socket_path=str(tmp_path / "redis.sock"))
+        wait_until(lambda: bool(beside.ping()), "the server listens there, too")
         async with to(f"unix://{tmp_path}/redis.sock?db=2") as connection:
             assert await connection.execute("PING") == b"PONG"
         with pytest.raises(ConnectionLost, match=r"^no way to .*none.sock: .*No such file"):
