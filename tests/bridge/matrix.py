@@ -16,7 +16,7 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -432,7 +432,9 @@ def _judge(cell: Cell, world: World) -> Outcome:
     return outcome
 
 
-async def run_all(names: list[str], transports: list[str], rounds: int, scale: float, width: int) -> list[Outcome]:
+async def run_all(
+    names: Sequence[str], transports: Sequence[str], rounds: int, scale: float, width: int
+) -> list[Outcome]:
     """Run cells, `width` at a time, and return what became of the messages of each."""
     outcomes: list[Outcome] = []
     limit = trio.CapacityLimiter(width)
