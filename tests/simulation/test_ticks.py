@@ -40,6 +40,10 @@ async def test_a_long_step_delays_the_next_and_the_one_after_catches_up() -> Non
     assert await steps(1.5, every=1.0, count=3) == [(1, 1.5), (2, 3.0), (3, 4.5)]
 
 
+async def test_steps_are_numbered_from_where_one_says() -> None:
+    assert await steps(0.0, count=2, first=41) == [(41, 0.0), (42, 1.0)]
+
+
 async def test_no_step_is_a_step_too_few() -> None:
     assert await steps(0.0, count=0) == []
 
@@ -75,6 +79,7 @@ async def test_a_phase_begins_when_everything_before_it_is_handled() -> None:
         (("a",), {"every": float("inf")}, ValueError, "every must be finite and >= 0 seconds, not inf"),
         (("a",), {"count": 1.5}, TypeError, "count must be an int, not float"),
         (("a",), {"count": -1}, ValueError, "count must be >= 0, not -1"),
+        (("a",), {"first": 0}, ValueError, "first must be >= 1, not 0"),
     ],
 )
 async def test_bad_arguments_are_refused(

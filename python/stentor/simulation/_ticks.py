@@ -47,6 +47,7 @@ class Ticks:
         *phases: The topics of the phases of a step, in their order.
         every: Seconds from the beginning of a step to that of the next.
         count: How many steps there are; None for no end.
+        first: The number of the first, as in a run that goes on from a checkpoint.
         sender: Who publishes them.
 
     Raises:
@@ -82,17 +83,24 @@ class Ticks:
     """
 
     def __init__(
-        self, bus: Bus, *phases: str, every: float = 1.0, count: int | None = None, sender: str | None = None
+        self,
+        bus: Bus,
+        *phases: str,
+        every: float = 1.0,
+        count: int | None = None,
+        first: int = 1,
+        sender: str | None = None,
     ) -> None:
         """Begin before the first step."""
         _check(phases, every, count)
+        self._offset = checks.whole("first", first, least=1) - 1
         self._bus = bus
         self._phases = phases
         self._every = float(every)
         self._count = inf if count is None else count
         self._sender = sender
         self._number = 0
-        self._first = 0.0
+        self._begun = 0.0
 
     def __aiter__(self) -> Self:
         """Return itself."""
@@ -104,11 +112,11 @@ class Ticks:
             await trio.lowlevel.checkpoint()
             raise StopAsyncIteration
         if self._number:
-            await trio.sleep_until(self._first + self._number * self._every)
+            await trio.sleep_until(self._begun + self._number * self._every)
         else:
-            self._first = trio.current_time()
+            self._begun = trio.current_time()
         self._number += 1
-        tick = Tick(self._number, trio.current_time())
+        tick = Tick(self._offset + self._number, trio.current_time())
         for phase in self._phases:
             await self._bus.publish(phase, tick, sender=self._sender)
             await self._bus.settled()
