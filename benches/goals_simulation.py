@@ -147,10 +147,10 @@ MEASURED: Final[dict[str, Callable[[], float]]] = {
     "a handler called by a tick": _simulated(_tick),
     "the same, with the digest": _simulated(_tick, digest=True),
     "a sleep under trio's MockClock, which shuffles": lambda: _timed(
-        partial(trio.run, _everybody_sleeps, STEPS, clock=MockClock(autojump_threshold=0)), each=AGENTS * STEPS
+        lambda: trio.run(_everybody_sleeps, STEPS, clock=MockClock(autojump_threshold=0)), each=AGENTS * STEPS
     ),
     "a sleep on a calendar on public names": lambda: _timed(
-        partial(trio.run, _on_a_calendar, STEPS), each=AGENTS * STEPS
+        lambda: trio.run(_on_a_calendar, STEPS), each=AGENTS * STEPS
     ),
 }
 

@@ -16,10 +16,11 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-import stentor
 import trio
-from stentor.recording import Outcome, read, record, replay
 from trio.testing import MockClock
+
+import stentor
+from stentor.recording import Outcome, read, record, replay
 
 TEMPERATURES = (20.5, 19.5, 18.5, 17.5, 19.0, 21.5)
 

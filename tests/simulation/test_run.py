@@ -19,6 +19,8 @@ import trio.testing
 import stentor
 from stentor import simulation
 from stentor.simulation import OutsideWorldError, SimulationError, StuckError
+from stentor.simulation._clock import VirtualClock
+from stentor.simulation._inside import NEEDED
 from tests.simulation import program
 
 AGENTS, ROUNDS = 30, 2
@@ -121,7 +123,7 @@ def test_a_sleep_can_be_cancelled_and_is_forgotten() -> None:
             with trio.move_on_after(0.001):
                 await trio.sleep(1_000.0)
         clock = trio.lowlevel.current_clock()
-        assert isinstance(clock, simulation._clock.VirtualClock)
+        assert isinstance(clock, VirtualClock)
         assert len(clock._calendar) < 2_000
         return round(trio.current_time(), 6)
 
@@ -298,7 +300,7 @@ def test_sockets_are_refused() -> None:
 
 
 def test_a_run_leaves_trio_as_it_was_and_alone_in_other_threads() -> None:
-    inside = [vars(sys.modules[module])[name] for module, name in simulation._inside.NEEDED]
+    inside = [vars(sys.modules[module])[name] for module, name in NEEDED]
     seen: list[object] = []
 
     def elsewhere() -> None:
@@ -315,7 +317,7 @@ def test_a_run_leaves_trio_as_it_was_and_alone_in_other_threads() -> None:
 
     simulation.run(main)
     assert seen == [True]
-    assert [vars(sys.modules[module])[name] for module, name in simulation._inside.NEEDED] == inside
+    assert [vars(sys.modules[module])[name] for module, name in NEEDED] == inside
 
 
 def test_a_trio_that_lacks_something_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,8 +92,8 @@ class BusCheckpoint:
     """When it was taken: seconds on trio's clock."""
     waiting: int
     """How many deliveries wait in it."""
-    _mailboxes: tuple[_Mailbox, ...] = field(repr=False)
-    _state: dict[str, Any] = field(repr=False)
+    _mailboxes: tuple[_Mailbox, ...] = field(repr=False, alias="mailboxes")
+    _state: dict[str, Any] = field(repr=False, alias="state")
 
 
 async def take(parts: Parts) -> BusCheckpoint:

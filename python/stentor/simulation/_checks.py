@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf
+from typing import cast
 
 
 def number(name: str, value: object, what: str) -> float:
@@ -56,12 +57,13 @@ def delay_range(name: str, value: object) -> tuple[float, float]:
     if not isinstance(value, tuple):
         both = seconds(name, value, zero=True)
         return both, both
-    if len(value) != 2:  # noqa: PLR2004 # pyright: ignore[reportUnknownArgumentType] - a pair
-        msg = f"{name} must be a number of seconds or a pair of them, not {value!r}"
+    pair = cast("tuple[object, ...]", value)
+    if len(pair) != 2:  # noqa: PLR2004 - a pair
+        msg = f"{name} must be a number of seconds or a pair of them, not {pair!r}"
         raise ValueError(msg)
-    least, most = (seconds(name, each, zero=True) for each in value)  # pyright: ignore[reportUnknownVariableType]
+    least, most = (seconds(name, each, zero=True) for each in pair)
     if least > most:
-        msg = f"{name} must have its least first, not {value!r}"
+        msg = f"{name} must have its least first, not {pair!r}"
         raise ValueError(msg)
     return least, most
 

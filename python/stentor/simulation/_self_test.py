@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
 from stentor.simulation import _inside
 from stentor.simulation._clock import VirtualClock
 from stentor.simulation._errors import OutsideWorldError, UnsupportedTrioError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @cache
@@ -20,7 +23,7 @@ def check_trio() -> None:
         UnsupportedTrioError: They did not, or trio lacks something.
     """
     oldest = _trace(_leave)
-    youngest = _trace(list.reverse)
+    youngest = _trace(_turn_round)
     expected = [f"{name}{time}" for time in (0, 1, 2) for name in "abc"]
     reversed_ = [f"{name}{time}" for time in (0, 1, 2) for name in "cba"]
     if (oldest, youngest) != ([*expected, "refused"], [*reversed_, "refused"]):
@@ -33,7 +36,12 @@ def _leave(batch: list[Any]) -> None:
     del batch
 
 
-def _trace(order: Any) -> list[str]:
+def _turn_round(batch: list[Any]) -> None:
+    """Let the youngest task run first."""
+    batch.reverse()
+
+
+def _trace(order: Callable[[list[Any]], None]) -> list[str]:
     trace: list[str] = []
     clock = VirtualClock()
 
