@@ -26,7 +26,7 @@ GROUPS = nox.project.load_toml("pyproject.toml")
 nox.needs_version = ">=2026.4"
 nox.options.default_venv_backend = "virtualenv"
 nox.options.error_on_missing_interpreters = False  # a machine has the Pythons it has
-nox.options.sessions = ["package", "lint", "typing", "docs", "rust", "tests"]
+nox.options.sessions = ["package", "lint", "typing", "docs", "rust", "tests", "reference"]
 
 
 def _offer_pyenv_versions() -> None:
@@ -102,6 +102,13 @@ def tests(session: nox.Session) -> None:
     """Runs the tests, and each benchmark once, against the wheel; arguments go to pytest."""
     _install(session, "test")
     session.run("pytest", *session.posargs)
+
+
+@nox.session
+def reference(session: nox.Session) -> None:
+    """Runs the tests of the bus once more, with the dispatcher in Python that the native one is compared with."""
+    _install(session, "test")
+    session.run("pytest", "--dispatcher", "python", "tests/bus", "tests/delivery", *session.posargs)
 
 
 @nox.session

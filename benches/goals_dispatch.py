@@ -326,7 +326,7 @@ def creation() -> tuple[float, float]:
             if traced:
                 gc.collect()
                 taken = tracemalloc.get_traced_memory()[0] / AGENTS
-                taken += bus._parts.table._index._index.statistics().bytes / AGENTS  # noqa: SLF001
+                taken += bus._parts.table._index.index.statistics().bytes / AGENTS  # noqa: SLF001
                 tracemalloc.stop()
         return taken
 

@@ -36,7 +36,7 @@ def house(cold: float, bus: stentor.Bus) -> None:
             said = wanted
             await bus.publish("heater.switch", wanted, sender="thermostat")
 
-    async def heater(message: stentor.Message) -> None:
+    async def heater(_: stentor.Message) -> None:
         await trio.sleep(0.1)
 
     bus.register("thermostat", thermostat).subscribe("room.*.temperature")

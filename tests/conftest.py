@@ -17,8 +17,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+import stentor
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
 VIRTUAL_LIMIT = 1e9
 """Seconds of virtual time after which a test hangs: nothing else was left to wait for."""
@@ -30,6 +32,18 @@ hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, d
 # A search with a seed of its own: `pytest --hypothesis-profile=long`.
 hypothesis.settings.register_profile("long", deadline=None, max_examples=10_000, print_blob=True)
 hypothesis.settings.load_profile("fixed")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Lets the tests run once more with the dispatcher that the native one is compared with."""
+    parser.addoption("--dispatcher", choices=["native", "python"], help="moves the messages of every bus")
+
+
+@pytest.fixture(autouse=True)
+def chosen_dispatcher(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Gives every bus of the test the dispatcher that was asked for on the command line."""
+    with stentor.bus_defaults(dispatcher=request.config.getoption("--dispatcher")):
+        yield
 
 
 @pytest.fixture

@@ -683,7 +683,7 @@ class Lane:
     peak: int
     """The most that ever waited at once."""
 
-    def __new__(cls, recipient: Recipient, mode: Mode, realtime: bool) -> Lane: ...
+    def __new__(cls, recipient: Recipient, mode: Mode, realtime: bool, backlog: bool) -> Lane: ...
     @property
     def recipient(self) -> Recipient: ...
     @property
@@ -693,6 +693,10 @@ class Lane:
     @property
     def realtime(self) -> bool:
         """Whether it is due as soon as it has anything, one message at a time."""
+
+    @property
+    def backlog(self) -> bool:
+        """Whether it is for what comes from the stored mailbox."""
 
     def put(self, delivery: Delivery, *, first: bool = False) -> None:
         """Add a delivery behind those of its priority, or before them when it is put back."""

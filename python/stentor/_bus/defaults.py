@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final, final
 
 from attrs import evolve, frozen
 
-from stentor._bus.settings import BusSettings
+from stentor._bus.settings import BusSettings, check_dispatcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from stentor._bus.settings import BusKeywords
+    from stentor._bus.settings import BusKeywords, DispatcherName
     from stentor._mechanisms.observing import Middleware, Observer
 
 
@@ -23,6 +23,7 @@ class _Defaults:
     seed: Callable[[], int] | None = None
     middleware: tuple[Middleware, ...] = ()
     observers: tuple[Observer, ...] = ()
+    dispatcher: DispatcherName = "native"
 
 
 _NONE: Final = _Defaults()
@@ -35,6 +36,7 @@ def bus_defaults(
     seed: Callable[[], int] | None = None,
     middleware: Sequence[Middleware] = (),
     observers: Sequence[Observer] = (),
+    dispatcher: DispatcherName | None = None,
 ) -> Iterator[None]:
     """Let every `open_bus` in the block, and in the tasks that are started there, take these settings too.
 
@@ -45,9 +47,11 @@ def bus_defaults(
         seed: Is called for the seed of each bus that is opened without one.
         middleware: Stands outside of the middleware that a bus was given.
         observers: Are told before the observers that a bus was given.
+        dispatcher: Moves the messages of each bus that is opened without one; None for the one further out.
 
     Raises:
         TypeError: `seed` is not callable.
+        ValueError: `dispatcher` is neither `"native"` nor `"python"`.
 
     Example:
         >>> import stentor, trio
@@ -62,8 +66,14 @@ def bus_defaults(
         True
     """
     _check(seed)
+    check_dispatcher("dispatcher", dispatcher)
     outer = _current.get()
-    inner = _Defaults(seed or outer.seed, (*outer.middleware, *middleware), (*outer.observers, *observers))
+    inner = _Defaults(
+        seed or outer.seed,
+        (*outer.middleware, *middleware),
+        (*outer.observers, *observers),
+        dispatcher or outer.dispatcher,
+    )
     token = _current.set(inner)
     try:
         yield
@@ -91,4 +101,5 @@ def settings_of(keywords: BusKeywords) -> BusSettings:
         seed=defaults.seed() if asked.seed is None and defaults.seed is not None else asked.seed,
         middleware=(*defaults.middleware, *asked.middleware),
         observers=(*defaults.observers, *asked.observers),
+        dispatcher=asked.dispatcher or defaults.dispatcher,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, TypedDict, final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypedDict, final
 
 from attrs import field, frozen
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from stentor._mechanisms.observing import Middleware, Observer, Transit
     from stentor._values.dialects import DialectLike
     from stentor._values.protocols import MailboxStore
+
+DispatcherName: TypeAlias = Literal["native", "python"]
 
 DEFAULT_DRAIN_TIMEOUT: Final = 30.0
 
@@ -40,10 +42,15 @@ def _limits(_: object, attribute: Attribute[MessageLimits], value: object) -> No
     checks.instance(attribute.name, value, MessageLimits)
 
 
-def _dispatcher(_: object, attribute: Attribute[str], value: object) -> None:
-    if value not in ("native", "python"):
-        msg = f"{attribute.name} must be 'native' or 'python', not {value!r}"
+def check_dispatcher(name: str, value: object) -> None:
+    """Raise ValueError unless `value` names a dispatcher, or is None for the default."""
+    if value not in ("native", "python", None):
+        msg = f"{name} must be 'native' or 'python', not {value!r}"
         raise ValueError(msg)
+
+
+def _dispatcher(_: object, attribute: Attribute[DispatcherName | None], value: object) -> None:
+    check_dispatcher(attribute.name, value)
 
 
 def _on_error(value: object) -> OnError:
@@ -67,7 +74,7 @@ class BusSettings:
     cache_capacity: int = field(default=DEFAULT_CACHE_CAPACITY, validator=_capacity)
     retained_capacity: int = field(default=10_000, validator=_capacity)
     dead_letter_capacity: int = field(default=10_000, validator=_capacity)
-    dispatcher: Literal["native", "python"] = field(default="native", validator=_dispatcher)
+    dispatcher: DispatcherName | None = field(default=None, validator=_dispatcher)
 
 
 class BusKeywords(TypedDict, total=False):
@@ -85,4 +92,4 @@ class BusKeywords(TypedDict, total=False):
     cache_capacity: int
     retained_capacity: int
     dead_letter_capacity: int
-    dispatcher: Literal["native", "python"]
+    dispatcher: DispatcherName | None

@@ -46,7 +46,6 @@ class Recipient(RecipientState):
 
     __slots__ = (
         "_arrange",
-        "_lanes",
         "abandoned",
         "backing_off",
         "closed",
@@ -101,7 +100,6 @@ class Recipient(RecipientState):
             self.timeout = policy.timeout
         self._arrange = arrange
         self.lanes = ()
-        self._lanes: dict[tuple[Mode, bool], Lane] = {}
         self.subscriptions: dict[int, Subscription] = {}
         """By index id, so in order of subscription."""
         self.slots = min(slots, sys.maxsize)
@@ -126,13 +124,14 @@ class Recipient(RecipientState):
 
     def lane(self, mode: Mode, *, backlog: bool = False) -> Lane:
         """Return the lane for `mode`, made if there is none; the backlog has a lane of its own."""
-        key = (mode, backlog)
-        lane = self._lanes.get(key)
-        if lane is None:
-            lane = self._lanes[key] = Lane(self, mode, mode is REALTIME)
-            self.lanes = (*self.lanes, lane)
-            lane.counted = self.counts(lane)
-            lane.held = lane.scheduled = self.returning and not backlog
+        for lane in self.lanes:
+            if lane.mode == mode and lane.backlog is backlog:
+                return lane
+        lane = Lane(self, mode, mode is REALTIME, backlog)
+        self.lanes = (*self.lanes, lane)
+        lane.counted = self.counts(lane)
+        lane.held = lane.scheduled = self.returning and not backlog
+        if not lane.realtime:
             mode.attach(partial(self._arrange, lane))
         return lane
 
@@ -143,7 +142,7 @@ class Recipient(RecipientState):
     @property
     def ordinary_lanes(self) -> Iterable[Lane]:
         """Its lanes, without that of the backlog."""
-        return [lane for (_, backlog), lane in self._lanes.items() if not backlog]
+        return [lane for lane in self.lanes if not lane.backlog]
 
     @property
     def waiting(self) -> int:

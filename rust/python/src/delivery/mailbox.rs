@@ -116,6 +116,9 @@ pub(crate) struct Lane {
     /// Whether it is due as soon as it has anything, one message at a time.
     #[pyo3(get)]
     pub(crate) realtime: bool,
+    /// Whether it is for what comes from the stored mailbox.
+    #[pyo3(get)]
+    backlog: bool,
     pub(crate) counted: LockedCell<bool>,
     pub(crate) scheduled: LockedCell<bool>,
     held: LockedCell<bool>,
@@ -216,11 +219,17 @@ impl Lane {
 impl Lane {
     /// Make an empty lane of `recipient` for `mode`.
     #[new]
-    fn new(recipient: Py<RecipientState>, mode: Py<PyAny>, realtime: bool) -> Self {
+    fn new(
+        recipient: Py<RecipientState>,
+        mode: Py<PyAny>,
+        realtime: bool,
+        backlog: bool,
+    ) -> Self {
         Self {
             recipient,
             mode,
             realtime,
+            backlog,
             counted: LockedCell::new(false),
             scheduled: LockedCell::new(false),
             held: LockedCell::new(false),
