@@ -66,7 +66,7 @@ def test_a_simulated_run_has_the_digest_that_the_readme_tells(tmp_path: Path) ->
     done = stentor(["demo", "--simulate"], tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     told = done.stdout.splitlines()[-2:]
-    assert re.fullmatch(r"seed 0: 0 s, [\d]+ entries, digest [0-9a-f]{64}", told[1])
+    assert re.fullmatch(r"seed 0: 30 s, [\d]+ entries, digest [0-9a-f]{64}", told[1])
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
     assert "\n".join(["```text", *told, "```"]) in readme
     assert re.search(r"^ +round +30/30 .*16 with Mr\. Hi · 18 with the officer", done.stdout, re.MULTILINE)

@@ -9,6 +9,7 @@ import pytest
 import trio
 
 import stentor
+from stentor.__main__ import main
 from stentor.recording import record
 from stentor.report import write_report
 from stentor.testing.generators import random_pair, random_pattern, random_topic
@@ -209,4 +210,19 @@ def test_an_empty_recording_has_a_page(driver: Any, tmp_path: Path) -> None:
     record(tmp_path / "empty.stentor").close()
     open_page(driver, write_report(tmp_path / "empty.stentor"))
     assert shown(driver) == (0, 0)
+    assert complaints(driver) == []
+
+
+def test_the_karate_club_has_a_report(driver: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo", "--simulate", "--quiet", "--rounds", "5", "--record", "club.stentor"]) == 0
+    assert main(["report", "club.stentor", "--title", "Zachary's karate club"]) == 0
+    open_page(driver, tmp_path / "club.html")
+    settle(driver)
+    assert shown(driver) == (5 * 259, 5 * 259)
+    assert driver.execute_script("return stentorReport.model.run.agents.length") == 34 + 3
+    assert driver.execute_script("return stentorReport.charts.graph.getOption().series[0].data.length") == 34 + 3
+    assert all(colours > 10 for colours in driver.execute_script(COLOURS, [each for each in CHARTS if each != "depth"]))
+    assert driver.save_screenshot(str(tmp_path / "club.png"))
+    assert (tmp_path / "club.png").stat().st_size > 100_000
     assert complaints(driver) == []

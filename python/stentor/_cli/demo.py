@@ -64,9 +64,13 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--simulate", action="store_true", help="run in virtual time, and print the digest of all that happened"
     )
+    record = parser.add_argument(
+        "--record", type=Path, metavar="FILE", help="record the run there, for `stentor report` and `stentor diff`"
+    )
     parser.add_argument("--quiet", action="store_true", help="say the result in one line and nothing else")
     complete_with_files(edges)
     complete_with_files(out)
+    complete_with_files(record)
     parser.set_defaults(run=run)
 
 
@@ -92,6 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
                 out=arguments.out,
                 quiet=arguments.quiet,
                 simulate=arguments.simulate,
+                record=arguments.record,
             )
         )
     except command.RequestError as error:

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple, final
 
 import attrs
+import trio
 
 import stentor
 from stentor.demo import _topics
@@ -154,6 +155,7 @@ async def run_club(
     *,
     seed: int,
     rounds: int,
+    pause: float = 0.0,
     report: Callable[[Poll], None] = lambda _: None,
 ) -> Run:
     """Simulate a club in which two leaders part: a function of its arguments, but for the time it takes.
@@ -163,6 +165,7 @@ async def run_club(
         leaders: The two who part, members of the network.
         seed: Of first opinions and of each member's openness.
         rounds: How many rounds, at least 1.
+        pause: Seconds after each round.
         report: Called by the pollster, at the end of a round and now and then within it.
     """
     historian, pollster = Historian(), Pollster(leaders, report)
@@ -177,6 +180,8 @@ async def run_club(
             await bus.publish(_topics.ROUND, number, sender="secretary")
             await bus.settled()
             pollster.report()
+            if pause:
+                await trio.sleep(pause)
         seconds = time.perf_counter() - began
         statistics = bus.statistics()
     return Run(network, leaders, historian.opinions, pollster.sides, statistics, seconds)

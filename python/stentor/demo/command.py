@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final, final
 
@@ -9,15 +10,17 @@ import attrs
 import trio
 from rich.console import Console
 
+import stentor
 from stentor import simulation
 from stentor.demo import _score
 from stentor.demo._club import run_club
 from stentor.demo._network import EdgeListError, Network, karate_club, read_edge_list, small_world
 from stentor.demo._picture import Caption, draw
 from stentor.demo._terminal import MOST_LISTED, Display, table_of_members, table_of_sides, table_of_statistics
+from stentor.recording import record
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
     from pathlib import Path
 
     from stentor.demo._club import Run
@@ -45,7 +48,8 @@ class Request:
         rounds: How many rounds.
         out: Where the picture goes.
         quiet: Whether to say nothing but the result.
-        simulate: Whether it runs in virtual time, as a function of its seed, with a digest.
+        simulate: Whether it runs in virtual time, as a function of its seed, with a digest; a round a second then.
+        record: Where a recording of the run goes, or None.
     """
 
     edges: Path | None = None
@@ -56,6 +60,7 @@ class Request:
     out: Path
     quiet: bool = False
     simulate: bool = False
+    record: Path | None = None
 
 
 @final
@@ -97,9 +102,16 @@ def run(request: Request) -> None:
     console.print(f"[bold]{scene.title}[/], {len(scene.network.friendships):,} friendships")
     with Display(console, members=len(scene.network.friends), rounds=request.rounds, sides=scene.names) as display:
         club = partial(
-            run_club, scene.network, scene.leaders, seed=request.seed, rounds=request.rounds, report=display.report
+            run_club,
+            scene.network,
+            scene.leaders,
+            seed=request.seed,
+            rounds=request.rounds,
+            pause=1.0 if request.simulate else 0.0,
+            report=display.report,
         )
-        done, simulated = _simulate(club, request.seed) if request.simulate else (trio.run(club), None)
+        with _recorded(request, scene.title):
+            done, simulated = _simulate(club, request.seed) if request.simulate else (trio.run(club), None)
     real = _score.real_sides() if scene.scored else None
     _tell(console, done, scene, real)
     result = _result(done, scene, real)
@@ -108,6 +120,21 @@ def run(request: Request) -> None:
     plain.print(f"{result}; picture: {request.out}")
     if simulated is not None:
         plain.print(str(simulated))
+
+
+@contextmanager
+def _recorded(request: Request, title: str) -> Iterator[None]:
+    """Record what happens in the block, if that is asked for."""
+    if request.record is None:
+        yield
+        return
+    try:
+        recorder = record(request.record, about={"network": title, "seed": str(request.seed)}, overwrite=True)
+    except OSError as error:
+        msg = f"--record: {error}"
+        raise RequestError(msg) from error
+    with recorder, stentor.bus_defaults(observers=(recorder,)):
+        yield
 
 
 def _simulate(club: Callable[[], Awaitable[Run]], seed: int) -> tuple[Run, RunResult[Run]]:
