@@ -231,7 +231,7 @@ def test_bash_completes(tmp_path: Path) -> None:
         return set(done.stdout.split())
 
     assert "demo" in completed("stentor", "de")
-    assert completed("stentor", "demo", "--r") == {"--rounds"}
+    assert completed("stentor", "demo", "--r") == {"--record", "--rounds"}
     assert completed("stentor", "--print-completion", "z") == {"zsh"}
     assert completed("stentor", "demo", "--edges", "comp") == {"completion"}
 

@@ -132,8 +132,10 @@ def in_order(first: Iterable[RawEntry], second: Iterable[RawEntry], *, times: bo
     """Return where two rows of entries part, or None."""
     ones, twos = (_Comparable(_Ordinals(), times=times) for _ in range(2))
     for index, (one, two) in enumerate(zip_longest(first, second)):
-        if one is None or two is None or (fields := _differing(ones.of(one), twos.of(two))):
-            return _difference(index, one, two, () if one is None or two is None else fields)
+        if one is None or two is None:
+            return _difference(index, one, two, ())
+        if fields := _differing(ones.of(one), twos.of(two)):
+            return _difference(index, one, two, fields)
     return None
 
 

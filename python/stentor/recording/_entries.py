@@ -7,7 +7,7 @@ with MessagePack one behind the other; nothing stands between them. `docs/guide/
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 try:
     import msgspec
@@ -126,7 +126,7 @@ def _clean(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode(errors="backslashreplace").decode()
     if isinstance(value, (tuple, list)):
-        return [_clean(each) for each in value]
+        return [_clean(each) for each in cast("list[Any]", value)]
     if isinstance(value, dict):
-        return {_clean(key): _clean(each) for key, each in value.items()}
+        return {_clean(key): _clean(each) for key, each in cast("dict[Any, Any]", value).items()}
     return value

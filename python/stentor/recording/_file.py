@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, final
 
 import msgspec
 
@@ -28,7 +28,7 @@ SUFFIX: Final = ".stentor"
 
 _HEAD: Final = struct.Struct("<IIII")
 _SUMMED: Final = struct.Struct("<III")
-_decode: Final = msgspec.msgpack.Decoder(list[tuple]).decode  # type: ignore[type-arg]
+_decode: Final = msgspec.msgpack.Decoder(list[tuple[Any, ...]]).decode
 
 
 class RecordingError(Exception):

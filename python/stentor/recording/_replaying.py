@@ -142,7 +142,7 @@ class Transcript(Scribe):
 
     def _write(self, data: bytes | memoryview, count: int) -> None:
         array = b"\xdd" + count.to_bytes(4, "big")
-        self._entries += msgspec.msgpack.decode(array + data, type=list[tuple])  # type: ignore[type-arg]
+        self._entries += msgspec.msgpack.decode(array + data, type=list[tuple[Any, ...]])
 
     def _content(self, message: stentor.Message) -> RawEntry:
         return content(message.payload, 1_000_000)
