@@ -7,7 +7,7 @@ with MessagePack one behind the other; nothing stands between them. `docs/guide/
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 try:
     import msgspec
@@ -16,7 +16,7 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError(msg, name="msgspec") from error
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from stentor import Delivery, Message
 
@@ -126,7 +126,9 @@ def _clean(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode(errors="backslashreplace").decode()
     if isinstance(value, (tuple, list)):
-        return [_clean(each) for each in cast("list[Any]", value)]
+        items: Iterable[Any] = value
+        return [_clean(each) for each in items]
     if isinstance(value, dict):
-        return {_clean(key): _clean(each) for key, each in cast("dict[Any, Any]", value).items()}
+        table: dict[Any, Any] = value
+        return {_clean(key): _clean(each) for key, each in table.items()}
     return value
