@@ -7,7 +7,7 @@ with MessagePack one behind the other; nothing stands between them. `docs/guide/
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 try:
     import msgspec
@@ -16,7 +16,7 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError(msg, name="msgspec") from error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from stentor import Delivery, Message
 
@@ -126,9 +126,7 @@ def _clean(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode(errors="backslashreplace").decode()
     if isinstance(value, (tuple, list)):
-        items: Iterable[Any] = value
-        return [_clean(each) for each in items]
+        return [_clean(each) for each in cast("list[object]", value)]
     if isinstance(value, dict):
-        table: dict[Any, Any] = value
-        return {_clean(key): _clean(each) for key, each in table.items()}
+        return {_clean(key): _clean(each) for key, each in cast("dict[object, object]", value).items()}
     return value
