@@ -9,7 +9,8 @@ The layers, each importing only from those above it in this list:
 5. everything else stands on the names of this file alone: `storage`, `testing`, `demo`, the command line.
 
 A message goes `Bus.publish` -> `Publishing` -> `SubscriptionTable.route` -> `Dispatcher.accept` -> `Lane` ->
-`Workers` -> `Dispatcher.step` -> `Calls.begin` -> the handler -> `Calls.finish` -> `Ledger`; docs/layout.md follows it.
+`Workers` -> `Dispatcher.step` -> `Calls.begin` -> the handler -> `Calls.finish` -> `Ledger`; an ordinary one takes a
+short way through the native `Door` and `Pump`. docs/layout.md follows both.
 """
 
 from __future__ import annotations

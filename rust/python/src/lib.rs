@@ -1,4 +1,4 @@
-//! The Python binding of `stentor-core`: the module `stentor._native`.
+//! The module `stentor._native`: the Python binding of `stentor-core`, and the native half of delivery.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 #![allow(
     clippy::doc_markdown,
