@@ -29,7 +29,7 @@ napoleon_numpy_docstring = False
 myst_heading_anchors = 3
 
 # Only a public name must lead somewhere: other projects' pages are not read when these are built.
-nitpick_ignore_regex = [("py:.*", r"(?!stentor\.[A-Za-z]).*")]
+nitpick_ignore_regex = [("py:.*", r"(?!stentor\.[A-Za-z]).*"), ("py:class", r".*\._\w+\.T")]
 
 HANDLES = {
     "stentor.Agent",

@@ -52,7 +52,7 @@ async def test_the_two_dispatchers_are_different_code(name: Name, is_in_python: 
 
 async def test_another_dispatcher_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^dispatcher must be 'native' or 'python', not 'rust'$"):
-        async with stentor.open_bus(dispatcher="rust"):  # type: ignore[typeddict-item]  # pyright: ignore[reportArgumentType]
+        async with stentor.open_bus(dispatcher="rust"):  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
             pass
     with pytest.raises(ValueError, match=r"^dispatcher must be 'native' or 'python', not ''$"):
         with stentor.bus_defaults(dispatcher=""):  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -223,10 +223,11 @@ async def test_what_was_handled_is_let_go(name: Name) -> None:
 
 
 def cyclic_message() -> tuple[weakref.ref[Payload], object]:
-    payload: list[object] = [Payload()]
+    held = Payload()
+    payload: list[object] = [held]
     message = stentor.Message("t", payload)
     payload.append(message)
-    return weakref.ref(payload[0]), message  # type: ignore[return-value, type-var]
+    return weakref.ref(held), message
 
 
 def cyclic_lane() -> tuple[weakref.ref[Payload], object]:

@@ -7,7 +7,7 @@ interrupted by Ctrl-C, and neither is what the pump calls here, but for handlers
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, final
+from typing import TYPE_CHECKING, Any, Protocol, cast, final
 
 import trio
 
@@ -109,7 +109,8 @@ def state_of_trio() -> dict[str, object] | None:
     """
     task: Any = trio.lowlevel.current_task()
     try:
-        state: dict[str, object] = vars(import_module("trio._core._run").GLOBAL_RUN_CONTEXT)
+        context: Any = import_module("trio._core._run").GLOBAL_RUN_CONTEXT
+        state = cast("dict[str, object]", vars(context))
         told = isinstance(task._cancel_status.effectively_cancelled, bool)
         known = told and state["task"] is task
     except (ImportError, AttributeError, KeyError, TypeError):

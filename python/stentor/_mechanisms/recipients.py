@@ -66,7 +66,7 @@ class Recipient(RecipientState):
         "unacknowledged",
     )
 
-    def __init__(
+    def __init__(  # pyright: ignore[reportInconsistentConstructor] - the native part takes whatever comes
         self,
         name: str,
         handler: Callable[..., object] | None,

@@ -28,7 +28,9 @@ class Route(RouteState):
 
     __slots__ = ("_subscriptions",)
 
-    def __init__(self, subscriptions: tuple[Subscription, ...]) -> None:
+    def __init__(  # pyright: ignore[reportInconsistentConstructor] - the native part takes whatever comes
+        self, subscriptions: tuple[Subscription, ...]
+    ) -> None:
         """Make the route from the subscriptions that match, in order of subscription."""
         self._subscriptions = subscriptions
         if all(sub.options.filter is None and sub.options.group is None for sub in subscriptions):
