@@ -110,9 +110,17 @@ impl Running {
     /// Writes down what the next call is for.
     #[inline]
     pub(crate) fn begin(&self, py: Python<'_>, entry: Entry, started: f64) {
-        self.message.put(py, Some(entry.message));
-        self.target.put(py, Some(entry.target));
-        self.delivery.put(py, entry.delivery);
+        let (message, target, delivery) = match entry {
+            Entry::Message(message, target) => (message, target, None),
+            Entry::Delivery(delivery) => {
+                let one = delivery.get();
+                let (message, target) = (one.message.clone_ref(py), one.target.clone_ref(py));
+                (message, target, Some(delivery))
+            }
+        };
+        self.message.put(py, Some(message));
+        self.target.put(py, Some(target));
+        self.delivery.put(py, delivery);
         self.started.set(started);
     }
 

@@ -17,34 +17,60 @@ const SLACK: usize = 64;
 const RANKS: usize = 4;
 
 /// What waits: a message for a target. The object that stands for it in Python is made when somebody wants it.
-pub(crate) struct Entry {
-    pub(crate) message: Py<Message>,
-    pub(crate) target: Py<Target>,
-    pub(crate) delivery: Option<Py<Delivery>>,
+pub(crate) enum Entry {
+    Message(Py<Message>, Py<Target>),
+    Delivery(Py<Delivery>),
 }
 
+// A mailbox that is full is mostly entries.
+const _: () = assert!(size_of::<Entry>() == 2 * size_of::<usize>());
+
 impl Entry {
+    #[inline]
+    pub(crate) fn message(&self) -> &Py<Message> {
+        match self {
+            Self::Message(message, _) => message,
+            Self::Delivery(delivery) => &delivery.get().message,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn target(&self) -> &Py<Target> {
+        match self {
+            Self::Message(_, target) => target,
+            Self::Delivery(delivery) => &delivery.get().target,
+        }
+    }
+
     /// Whether it has ceased to wait where it stands.
     fn is_ghost(&self) -> bool {
-        (self.delivery.as_ref()).is_some_and(|delivery| delivery.get()._state.get() != WAITING)
+        match self {
+            Self::Message(..) => false,
+            Self::Delivery(delivery) => delivery.get()._state.get() != WAITING,
+        }
     }
 
     /// The delivery that it is, made if need be.
     fn delivery(&mut self, py: Python<'_>) -> PyResult<Py<Delivery>> {
-        if self.delivery.is_none() {
-            let (message, target) = (self.message.clone_ref(py), self.target.clone_ref(py));
-            let delivery = Delivery::first(message, target, WAITING, 0.0);
-            self.delivery = Some(Py::new(py, delivery)?);
-        }
-        self.delivery
-            .as_ref()
-            .map_or_else(|| unreachable!(), |delivery| Ok(delivery.clone_ref(py)))
+        let delivery = match self {
+            Self::Delivery(delivery) => return Ok(delivery.clone_ref(py)),
+            Self::Message(message, target) => {
+                Delivery::first(message.clone_ref(py), target.clone_ref(py), WAITING, 0.0)
+            }
+        };
+        let delivery = Py::new(py, delivery)?;
+        *self = Self::Delivery(delivery.clone_ref(py));
+        Ok(delivery)
     }
 
     fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.message)?;
-        visit.call(&self.target)?;
-        visit.call(&self.delivery)
+        match self {
+            Self::Message(message, target) => {
+                visit.call(message)?;
+                visit.call(target)
+            }
+            Self::Delivery(delivery) => visit.call(delivery),
+        }
     }
 }
 
@@ -140,7 +166,7 @@ impl Lane {
     /// Adds an entry behind those of its priority, or before them.
     #[inline]
     pub(crate) fn push(&self, entry: Entry, first: bool) {
-        let rank = entry.message.get().rank;
+        let rank = entry.message().get().rank;
         self.queues.with(|queues| {
             let queue = queues.of(rank);
             if first {
@@ -161,7 +187,11 @@ impl Lane {
     pub(crate) fn pop(&self, wanted: impl FnOnce(&Entry) -> bool) -> Option<Entry> {
         let mut ghosts = Vec::new();
         let entry = self.queues.with(|queues| {
-            let queue = queues.front(&mut ghosts)?;
+            let queue = if queues.others.is_none() && queues.ghosts == 0 {
+                &mut queues.normal
+            } else {
+                queues.front(&mut ghosts)?
+            };
             if queue.front().is_some_and(wanted) {
                 queue.pop_front()
             } else {
@@ -206,7 +236,7 @@ impl Lane {
         let mut added = self.queues.replace(taken);
         for queue in added.in_order() {
             for entry in queue.drain(..) {
-                let rank = entry.message.get().rank;
+                let rank = entry.message().get().rank;
                 self.queues.with(|queues| queues.of(rank).push_back(entry));
             }
         }
@@ -219,12 +249,7 @@ impl Lane {
 impl Lane {
     /// Make an empty lane of `recipient` for `mode`.
     #[new]
-    fn new(
-        recipient: Py<RecipientState>,
-        mode: Py<PyAny>,
-        realtime: bool,
-        backlog: bool,
-    ) -> Self {
+    fn new(recipient: Py<RecipientState>, mode: Py<PyAny>, realtime: bool, backlog: bool) -> Self {
         Self {
             recipient,
             mode,
@@ -249,14 +274,8 @@ impl Lane {
 
     /// Add a delivery behind those of its priority, or before them when it is put back.
     #[pyo3(signature = (delivery, *, first = false))]
-    fn put(&self, py: Python<'_>, delivery: Py<Delivery>, first: bool) {
-        let one = delivery.get();
-        let entry = Entry {
-            message: one.message.clone_ref(py),
-            target: one.target.clone_ref(py),
-            delivery: Some(delivery),
-        };
-        self.push(entry, first);
+    fn put(&self, delivery: Py<Delivery>, first: bool) {
+        self.push(Entry::Delivery(delivery), first);
     }
 
     /// Remove and return the first delivery, or None when nothing waits.

@@ -268,7 +268,7 @@ pub(crate) fn has_room(targets: &Bound<'_, PyTuple>) -> PyResult<bool> {
 
 /// Whether an entry is for one call, of which nothing is out of the ordinary before it begins.
 fn is_ordinary(entry: &Entry) -> bool {
-    entry.message.get().expires_at.is_infinite() && !entry.target.get().quota.get().tracks
+    entry.message().get().expires_at.is_infinite() && !entry.target().get().quota.get().tracks
 }
 
 impl Pump {
@@ -292,11 +292,7 @@ impl Pump {
             quota.waiting.add(1);
             quota.total.add(1);
             busy += i64::from(lane.counted.get());
-            let entry = Entry {
-                message: message.clone_ref(py),
-                target: target.to_owned().unbind(),
-                delivery: None,
-            };
+            let entry = Entry::Message(message.clone_ref(py), target.to_owned().unbind());
             lane.push(entry, false);
             if recipient.slots.get() > 0 && !lane.scheduled.get() {
                 queue.push(py, &quota.lane);
@@ -332,11 +328,11 @@ impl Pump {
             return Ok(None);
         };
         state.scheduled.set(false);
-        let quota = entry.target.get().quota.get();
+        let quota = entry.target().get().quota.get();
         quota.waiting.set(quota.waiting.get() - 1);
         if quota.is_awaited() {
             entry
-                .target
+                .target()
                 .get()
                 .quota
                 .bind(py)
@@ -364,9 +360,9 @@ impl Pump {
         let meter = self.meter.get();
         let started = meter.now.get();
         let spare = self.spare(py, recipient)?;
-        let message = entry.message.bind(py).clone();
+        let message = entry.message().bind(py).clone();
         let timestamp = message.get().timestamp;
-        if let Some(delivery) = &entry.delivery {
+        if let Entry::Delivery(delivery) = &entry {
             delivery.get()._state.set(RUNNING);
             delivery.get()._started.set(started);
             let entered = recipient.entered(py);
