@@ -135,7 +135,7 @@ def typing(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Builds the pages; a warning is an error."""
-    _install(session, "demo", groups=("docs",))
+    _install(session, "test", groups=("docs",))
     session.run("sphinx-build", "-W", "--keep-going", "-n", "-q", "-b", "html", "docs", "site")
 
 
