@@ -161,7 +161,7 @@ impl Cut {
 
 /// Finds the byte behind each segment; answers with how many there are and whether some byte is notable or some segment
 /// empty, or with nothing if there is no room for all.
-#[inline(never)]
+#[inline]
 fn find_ends(text: &[u8], marks: &Marks, ends: &mut [usize]) -> Option<(usize, bool)> {
     let (mut count, mut at, mut is_notable, mut empty, mut before) = (0, 0, false, 0, 1);
     for piece in text.chunks(PIECE) {
@@ -213,15 +213,15 @@ fn find_in_rest(text: &[u8], rest: &[u8], marks: &Marks) -> Found {
 }
 
 /// Hashes each segment and sums up their terms.
-#[inline(never)]
+#[inline]
 fn hash_all(text: &[u8], ends: &[usize], hashes: &mut [u64], sums: &mut [u64], seeds: &Seeds) {
     let (mut start, mut sum) = (0, 0_u64);
     for (position, ((&end, hash), sum_to)) in ends.iter().zip(hashes).zip(sums).enumerate() {
         let len = end - start;
-        *hash = if len <= 8 {
-            seeds.short(up_to_eight(text, start, len), len)
-        } else {
-            seeds.segment(&text[start..end])
+        *hash = match (FILLED.get(len), text.get(start..start + 8)) {
+            (Some(filled), Some(word)) => seeds.short(whole_word(word) & filled, len),
+            (Some(_), None) => seeds.short(last_bytes(text, start, len), len),
+            (None, _) => seeds.segment(&text[start..end]),
         };
         sum = sum.wrapping_add(hash.wrapping_mul(seeds.factor(End::Front, position)));
         *sum_to = sum;
@@ -229,17 +229,21 @@ fn hash_all(text: &[u8], ends: &[usize], hashes: &mut [u64], sums: &mut [u64], s
     }
 }
 
-/// Up to eight bytes of a text as one number: cut out of a whole word where the text has one around them.
 #[inline]
-fn up_to_eight(text: &[u8], start: usize, len: usize) -> u64 {
-    let around = text.get(start..).and_then(<[u8]>::first_chunk);
-    match (around, text.last_chunk()) {
-        (Some(word), _) => u64::from_le_bytes(*word) & FILLED[len],
-        (None, _) if len == 0 => 0,
-        (None, Some(word)) => {
-            u64::from_le_bytes(*word) >> (8 * (start + 8 - text.len())) & FILLED[len]
-        }
-        (None, None) => text[start..start + len]
+fn whole_word(bytes: &[u8]) -> u64 {
+    bytes
+        .first_chunk()
+        .map_or(0, |word| u64::from_le_bytes(*word))
+}
+
+/// Up to eight bytes of a text, behind which there are none or few, as one number: cut out of its last whole word, if it
+/// has one.
+#[inline]
+fn last_bytes(text: &[u8], start: usize, len: usize) -> u64 {
+    match text.last_chunk() {
+        _ if len == 0 => 0,
+        Some(word) => u64::from_le_bytes(*word) >> (8 * (start + 8 - text.len())) & FILLED[len],
+        None => text[start..start + len]
             .iter()
             .rev()
             .fold(0, |word, &byte| word << 8 | u64::from(byte)),

@@ -191,7 +191,7 @@ impl Hashed {
     /// Adds to `found` the entries whose patterns match a topic, each once.
     ///
     /// First everything is looked for by tags alone; then the one or two records that seem to fit are read and verified.
-    #[inline(never)]
+    #[inline]
     pub(super) fn find_matching(
         &mut self,
         topic: Topic<'_>,
@@ -222,7 +222,7 @@ impl Hashed {
 }
 
 /// The pattern that is wanted, if it is there and matches a topic.
-#[inline(never)]
+#[inline]
 fn verified(
     Wanted { hash, home }: Wanted,
     topic: Topic<'_>,

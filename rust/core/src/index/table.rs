@@ -26,6 +26,8 @@ const TAGS: u64 = 0x00ff_ffff_ffff_ffff;
 const HIGH: u64 = 0x8080_8080_8080_8080 & TAGS;
 /// What a counter cannot go beyond.
 const MOST: u64 = 3;
+/// The bits of each counter.
+const COUNTERS: [u64; 4] = [MOST << 56, MOST << 58, MOST << 60, MOST << 62];
 
 /// The tag of a hash, which comes from the middle; the group comes from the high bits.
 #[inline]
@@ -56,7 +58,8 @@ impl Group {
     fn is_promising(self, tag: u8) -> bool {
         let difference = self.0 ^ (LOW * u64::from(tag));
         let equal = difference.wrapping_sub(LOW) & !difference & HIGH;
-        equal | (self.0 >> Self::counter(tag) & MOST) != 0
+        let went_on = self.0 & COUNTERS[usize::from(tag & 3)];
+        equal | went_on != 0
     }
 
     #[inline]
