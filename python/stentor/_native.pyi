@@ -568,7 +568,9 @@ class Delivery:
     _scope: CancelScope | None
     _cause: Exception | None
 
-    def __new__(cls, message: Message, target: Target, watcher: Watcher | None = None) -> Delivery: ...
+    def __new__(
+        cls, message: Message, target: Any, watcher: Any = None
+    ) -> Delivery: ...  # only the dispatcher makes one
     @property
     def message(self) -> Message:
         """The message: one object, shared with every other recipient."""

@@ -37,7 +37,7 @@ class Entrance:
         self._waiting: deque[Entry[Any]] = deque()
         self._awake = True
         """Whether trio's thread will look here again without being called."""
-        self.closed = False
+        self.closed: bool = False
         self._callers: deque[Callable[[], bool]] = deque()
         """How to wake who waits for room without a thread to block."""
         self._task: trio.lowlevel.Task | None = None

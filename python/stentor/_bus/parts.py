@@ -56,24 +56,26 @@ class Parts:
         self.settings = settings
         self.nursery = nursery
         self.store = store
-        self.meter = _meter()
-        self.clock = self.meter.read
-        self.random = Random(settings.seed)
-        self.current = Current("stentor.delivery")
+        self.meter: Meter = _meter()
+        self.clock: Callable[[], float] = self.meter.read
+        self.random: Random = Random(settings.seed)
+        self.current: Current = Current("stentor.delivery")
         """The delivery in whose handler, or in whose child task, the code runs; one variable for each bus."""
         prefix = secrets.token_hex(4) if settings.seed is None else f"{self.random.getrandbits(32):08x}"
-        self.table = SubscriptionTable(settings.dialect, cache_capacity=settings.cache_capacity)
-        self.registry = Registry()
-        self.retained = RetainedMessages(settings.dialect, capacity=settings.retained_capacity, reserved=RESERVED)
-        self.permissions = Permissions(settings.dialect, reserved=RESERVED)
-        self.ids = Ids(prefix)
-        self.stamper = Stamper(self.ids, self.clock, self.current, settings.limits)
-        self.ledger = Ledger(
+        self.table: SubscriptionTable = SubscriptionTable(settings.dialect, cache_capacity=settings.cache_capacity)
+        self.registry: Registry = Registry()
+        self.retained: RetainedMessages = RetainedMessages(
+            settings.dialect, capacity=settings.retained_capacity, reserved=RESERVED
+        )
+        self.permissions: Permissions = Permissions(settings.dialect, reserved=RESERVED)
+        self.ids: Ids = Ids(prefix)
+        self.stamper: Stamper = Stamper(self.ids, self.clock, self.current, settings.limits)
+        self.ledger: Ledger = Ledger(
             DeadLetterBox(settings.dialect, capacity=settings.dead_letter_capacity), settings.observers, self.meter
         )
-        self.timers = Timers(self.clock, nursery)
-        self.readiness = Readiness(self.clock, self.timers)
-        self.calls = Calls(
+        self.timers: Timers = Timers(self.clock, nursery)
+        self.readiness: Readiness = Readiness(self.clock, self.timers)
+        self.calls: Calls = Calls(
             self.meter,
             self.current,
             ledger=self.ledger,
@@ -81,18 +83,18 @@ class Parts:
             timers=self.timers,
             random=self.random,
         )
-        self.dispatcher = Dispatcher(self.clock, self.ledger, self.readiness, self.calls)
-        self.pumping = self._pumping()
-        self.front = self.dispatcher if self.pumping is None else self.pumping
-        self.attendance = Attendance(self.clock, self.dispatcher, self.readiness, self.ledger)
-        self.waits = Waits(self.current)
-        self.addressing = Addressing(self.table, self.registry, self.random)
-        self.storing = Storing(store, nursery, self.ledger)
-        self.backlog = Backlog(
+        self.dispatcher: Dispatcher = Dispatcher(self.clock, self.ledger, self.readiness, self.calls)
+        self.pumping: PumpingDispatcher | None = self._pumping()
+        self.front: Dispatcher | PumpingDispatcher = self.dispatcher if self.pumping is None else self.pumping
+        self.attendance: Attendance = Attendance(self.clock, self.dispatcher, self.readiness, self.ledger)
+        self.waits: Waits = Waits(self.current)
+        self.addressing: Addressing = Addressing(self.table, self.registry, self.random)
+        self.storing: Storing = Storing(store, nursery, self.ledger)
+        self.backlog: Backlog = Backlog(
             store, self.storing, nursery, self.dispatcher, attendance=self.attendance, ledger=self.ledger
         )
         lines: dict[str, Any] = {}
-        self.door = Door(
+        self.door: Door = Door(
             None if self.pumping is None else self.pumping.pump,
             self.meter,
             self.current,
@@ -103,7 +105,7 @@ class Parts:
             budget=PUBLISH_BUDGET,
         )
         self.door.open = not (settings.middleware or settings.observers or settings.transit or self.stamper.limited)
-        self.publishing = Publishing(
+        self.publishing: Publishing = Publishing(
             self.addressing,
             self.dispatcher,
             self.attendance,
@@ -114,9 +116,9 @@ class Parts:
             waits=self.waits,
             observers=settings.observers,
         )
-        self.requests = Requests()
-        self.quiescence = Quiescence(self.ledger, self.readiness)
-        self.router = Router(self.storing, self.backlog, self.publishing, self.ledger)
+        self.requests: Requests = Requests()
+        self.quiescence: Quiescence = Quiescence(self.ledger, self.readiness)
+        self.router: Router = Router(self.storing, self.backlog, self.publishing, self.ledger)
         if settings.transit is not None:
             self.publishing.put = Carriage(
                 settings.transit,
@@ -126,7 +128,7 @@ class Parts:
                 ledger=self.ledger,
                 timers=self.timers,
             ).accept
-        self.feed_numbers = count(1)
+        self.feed_numbers: count[int] = count(1)
         self.examiners: list[Callable[[], Iterable[Problem]]] = []
         """What extensions find wrong with themselves."""
         self.entrances: dict[Entrance, None] = {}
@@ -136,7 +138,7 @@ class Parts:
         self.calls.on_raise = self._raise
         self.calls.on_quarantine = self.attendance.quarantine
         self.permissions.on_revoke = self._close_forbidden
-        self.workers = Workers(self.front, self.dispatcher, self.calls, self.readiness, nursery)
+        self.workers: Workers = Workers(self.front, self.dispatcher, self.calls, self.readiness, nursery)
         self.publishing.rest = self.workers.rest
 
     def _pumping(self) -> PumpingDispatcher | None:

@@ -31,11 +31,11 @@ class Receiving:
     def __init__(self, recipient: Recipient, parts: Parts) -> None:
         """Take messages for `recipient` out of its mailbox."""
         self._parts = parts
-        self.recipient = recipient
+        self.recipient: Recipient = recipient
         self._iterators = 0
-        self.closed = False
+        self.closed: bool = False
         """Whether the owner has closed it."""
-        self.ended = False
+        self.ended: bool = False
         """Whether the bus is closed."""
 
     def check_open(self) -> None:

@@ -28,7 +28,7 @@ class Addressing:
         self._cached_route = table.cached.get
         self._registry = registry
         self._random = random
-        self.lookups = 0
+        self.lookups: int = 0
         """How many routes were looked up."""
 
     def select(self, message: Message) -> Selection:

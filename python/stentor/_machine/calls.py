@@ -56,7 +56,7 @@ class Calls:
         random: Random,
     ) -> None:
         """Call handlers that read from `current`, as do the tasks they start, which delivery they are for."""
-        self.clock = meter.read
+        self.clock: Callable[[], float] = meter.read
         self._meter = meter
         self.on_raise: Callable[[Exception], None] = _ignore
         """Is called with the failure of an agent whose failures end the bus."""

@@ -41,7 +41,7 @@ class Ledger:
         """What a shutdown, or a closed agent, left unhandled."""
         self.on_quiet: Callable[[], object] = _nothing
         """Is called when `busy` has come down to 0."""
-        self.observers = tuple(observers)
+        self.observers: tuple[Observer, ...] = tuple(observers)
 
     @property
     def busy(self) -> int:

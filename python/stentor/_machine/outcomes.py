@@ -46,7 +46,7 @@ class Outcomes:
         self._pending: dict[Delivery, None] = {}
         self._arrived: set[Delivery] = set()
         self._lot = trio.lowlevel.ParkingLot()
-        self.reached = 0
+        self.reached: int = 0
         """Handlers that finished, and mailboxes without one that accepted."""
         self.errors: list[tuple[str, Exception]] = []
         """Who failed, and why."""

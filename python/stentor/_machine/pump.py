@@ -57,7 +57,7 @@ class PumpingDispatcher:
         """Pump for `dispatcher`."""
         self._dispatcher = dispatcher
         self._calls = calls
-        self.pump = Pump(
+        self.pump: Pump = Pump(
             meter,
             readiness.queue,
             current,

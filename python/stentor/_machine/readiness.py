@@ -25,7 +25,7 @@ class Readiness:
 
     def __init__(self, clock: Callable[[], float], timers: Timers) -> None:
         """Begin with no lane ready; the time is read, in seconds, from `clock`."""
-        self.queue = ReadyQueue()
+        self.queue: ReadyQueue = ReadyQueue()
         """Lanes that can be served now, first come first served."""
         self.apart: deque[Lane] = deque()
         """Lanes out of the queue whose handlers keep waiting, each of which a worker of its own is to serve."""

@@ -169,7 +169,7 @@ class Requests:
     def __init__(self) -> None:
         """Begin with none."""
         self._open: dict[str, Answerable] = {}
-        self.late = 0
+        self.late: int = 0
         """Replies for which nobody waited, or not any more."""
 
     def __len__(self) -> int:

@@ -41,7 +41,7 @@ class Stamper:
         """
         self._current = current
         self._limits = limits
-        self.limited = limits.max_payload_bytes is not None or limits.max_total_bytes is not None
+        self.limited: bool = limits.max_payload_bytes is not None or limits.max_total_bytes is not None
         self._clock = clock
         self._ids = ids
 

@@ -64,9 +64,9 @@ class Workers:
         self.leader: _Worker | None = None
         self.spares: dict[trio.lowlevel.Task, None] = {}
         """Workers that wait for work."""
-        self.coming = 0
+        self.coming: int = 0
         """Workers that have been called, and have not had their turn yet."""
-        self.generation = 0
+        self.generation: int = 0
         """How often workers were let go."""
         self._ended = False
         """Whether workers have been cancelled, and the bus with them, so that nobody leads any more."""

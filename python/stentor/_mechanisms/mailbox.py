@@ -31,14 +31,16 @@ class Quota(QuotaState):
 
     __slots__ = ("_newest", "_order", "options", "overflow")
 
+    waiting: int
+
     def __new__(cls, lane: Lane, options: SubscriptionOptions) -> Quota:
         """Make a quota of which nothing is used."""
         return super().__new__(cls, lane, min(options.capacity, sys.maxsize), options.overflow in _PUSHING_OUT)
 
     def __init__(self, lane: Lane, options: SubscriptionOptions) -> None:  # noqa: ARG002 - `__new__` has it
         """Remember the order of what waits, if the policy pushes out."""
-        self.options = options
-        self.overflow = options.overflow
+        self.options: SubscriptionOptions = options
+        self.overflow: Overflow = options.overflow
         self._order: OrderedDict[Delivery, None] | None = None
         self._newest: dict[str, Delivery] | None = None
         if self.tracks:

@@ -82,44 +82,44 @@ class Recipient(RecipientState):
         durable: bool = False,
     ) -> None:
         """Make a recipient to which nothing has been addressed."""
-        self.name = name
+        self.name: str = name
         self.handler = handler
         self.wants_delivery = wants_delivery
         self.is_feed = is_feed
         self.is_extension: bool = is_extension
         """Whether an extension takes messages by it, and it is no agent."""
-        self.closed = False
+        self.closed: bool = False
         """Whether nothing comes to it any more."""
-        self.iterated = False
+        self.iterated: bool = False
         """Whether somebody iterates over what comes."""
         self.durable = durable
         self.context = context
-        self.policy = policy
+        self.policy: HandlerPolicy = policy
         """What happens to a handler that takes too long, or fails."""
         if policy.timeout is not None:
-            self.timeout = policy.timeout
+            self.timeout: float = policy.timeout
         self._arrange = arrange
-        self.lanes = ()
+        self.lanes: tuple[Lane, ...] = ()
         self.subscriptions: dict[int, Subscription] = {}
         """By index id, so in order of subscription."""
-        self.slots = min(slots, sys.maxsize)
-        self.returning = False
+        self.slots: int = min(slots, sys.maxsize)
+        self.returning: bool = False
         """Whether it gets its backlog, which everything else waits for."""
-        self.quarantined = False
+        self.quarantined: bool = False
         self.backing_off: dict[Delivery, int] = {}
         """What waits for its next attempt, and the timer of that."""
         self.unacknowledged: dict[str, Delivery] = {}
         """What was polled and not yet acknowledged, by the id of the message."""
         self.receivers: deque[Receiver] = deque() if handler is None else _NOBODY
         """Tasks that wait for the mail of a feed, the one that has waited longest first."""
-        self.retries = 0
+        self.retries: int = 0
         """Attempts beyond the first."""
-        self.dead = 0
-        self.dropped = 0
-        self.expired = 0
-        self.stored = 0
-        self.abandoned = 0
-        self.quota = Quota(self.lane(options.behaviour()), options)
+        self.dead: int = 0
+        self.dropped: int = 0
+        self.expired: int = 0
+        self.stored: int = 0
+        self.abandoned: int = 0
+        self.quota: Quota = Quota(self.lane(options.behaviour()), options)
         """For what is addressed to it directly, or to everybody."""
 
     def lane(self, mode: Mode, *, backlog: bool = False) -> Lane:

@@ -162,7 +162,7 @@ class SubscriptionTable:
         """Make an empty table for topics of `dialect` that caches up to `cache_capacity` routes."""
         self.dialect = dialect
         self._by_id: dict[int, Subscription] = {}
-        self.eavesdropping = 0
+        self.eavesdropping: int = 0
         """How many subscriptions may match the library's own topics; while none does, nobody need be looked for."""
         self._index = MatchTable(dialect, build=self._route, cache_capacity=cache_capacity, reserved=RESERVED)
         self.route: Callable[[str], Route] = self._index.lookup
