@@ -264,6 +264,7 @@ class _Worker:
                 try:
                     trap = context.run(_go_on, step, value)
                 finally:
+                    value = None  # an error that is kept here would keep its frames, and they what is iterated there
                     calls.stops(recipient)
         except BaseException as error:
             failure = _failure(delivery, scope, error)
@@ -329,3 +330,5 @@ def _go_on(step: Callable[[Any], object], value: object) -> object:
         return step(value)
     except StopIteration as end:  # caught here it costs least: no frame is left by it
         return _Answer((end.value,))
+    finally:
+        del value
