@@ -153,60 +153,6 @@ async def test_questions_are_answered_in_the_other_process(server: RedisServer, 
 
 
 @both
-async def test_agents_elsewhere_are_addressed_by_name(server: RedisServer, transport: str) -> None:
-    log = Log()
-    names: dict[str, Any] = {"out": ["agents.*"], "in_": ["agents.*"], "transport": transport}
-    async with joined(server, "b", **names) as (there, _), joined(server, "a", **names) as (here, out_of):
-        far = there.register("agents.far", log)
-        there.register("private")
-        await until(lambda: out_of.statistics().agents == 1)
-        await here.send("agents.far", "hello", sender="agents.near")
-        await until(lambda: log.payloads == ["hello"])
-        assert log.messages[0].addressing is AddressingMode.DIRECT
-        with pytest.raises(stentor.UnknownAgentError):
-            await here.send("private", "hello")
-        with pytest.raises(stentor.AlreadyRegisteredError):
-            here.register("agents.far")
-        far.close()
-        await until(lambda: out_of.statistics().agents == 0)
-        here.register("agents.far")
-
-
-async def test_a_name_that_is_taken_twice_is_told_to_both_sides(server: RedisServer) -> None:
-    names: dict[str, Any] = {"out": ["twin"], "in_": ["twin"]}
-    async with stentor.open_bus() as here, stentor.open_bus() as there:
-        here.register("twin")
-        there.register("twin")
-        with here.subscribe("_stentor.bridge.test.disputed") as feed:
-            async with (
-                RedisBridge(here, server.url, node="a", **names, **OPTIONS) as one,
-                RedisBridge(there, server.url, node="b", **names, **OPTIONS) as two,
-            ):
-                await until(lambda: one.statistics().disputed and two.statistics().disputed)
-                assert (one.statistics().disputed, two.statistics().disputed) == ({"twin": "b"}, {"twin": "a"})
-                assert (await feed.receive()).payload == {"agent": "twin", "node": "b"}
-                for bus, node in ((here, "b"), (there, "a")):
-                    (problem,) = bus.health().problems
-                    assert problem.detail == f"the name 'twin' is taken twice: here and at node '{node}'"
-
-
-async def test_agents_of_a_silent_node_are_gone(server: RedisServer) -> None:
-    names: dict[str, Any] = {"out": ["far"], "in_": ["far"], "expiry": 0.5}
-    async with joined(server, "a", **names) as (here, out_of):
-        async with stentor.open_bus() as there:
-            there.register("far")
-            try:
-                async with RedisBridge(there, server.url, node="b", **names, **OPTIONS):
-                    await until(lambda: out_of.statistics().agents == 1)
-                    raise RuntimeError("it dies without a goodbye")
-            except RuntimeError:
-                pass
-        await until(lambda: out_of.statistics().agents == 0)
-        with pytest.raises(stentor.UnknownAgentError):
-            await here.send("far")
-
-
-@both
 async def test_what_cannot_be_sent_is_a_dead_letter_here(server: RedisServer, transport: str) -> None:
     async with joined(server, "a", out=["t"], transport=transport, max_size=1000) as (here, out_of):
         await here.publish("t", object())
@@ -269,7 +215,7 @@ async def test_the_state_is_told_and_the_bus_goes_on(transport: str) -> None:
                 await trio.to_thread.run_sync(own.start)
                 await until(lambda: here.health().ok)
                 await until(lambda: far.payloads or into.statistics().missing)
-                assert states[-1] == "connected"
+                await until(lambda: states[-1] == "connected")
                 assert "reconnecting" in states
 
 

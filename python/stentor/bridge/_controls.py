@@ -85,6 +85,15 @@ class Controls:
         self._counts = counts
         self._follows = follows
 
+    def join(self) -> None:
+        """Ask all others how far they are and whom they have, and tell them whom this node has.
+
+        To be called when what they say comes here: of two that join at once, one is then heard by the other.
+        """
+        self._roll.call(names=True)
+        if self._directory is not None:
+            self._directory.introduce()
+
     def take(self, envelope: Envelope) -> None:
         """Do what an envelope that holds no message asks for, or tells."""
         if envelope.kind not in CONTROL:

@@ -1,8 +1,8 @@
 """The directory: which node has which agents, so that they can be addressed by name from every process.
 
 Every node tells the others its names, all of them at first and on a roll call, and then what changes. It has its names
-for as long as something comes from it; a node that has been silent for too long has none. A name that two nodes have
-is disputed: each of the two sees it in what the other tells.
+for as long as something comes from it; a node that has been silent for too long has none, and is asked for them when it
+is heard of again. A name that two nodes have is disputed: each of the two sees it in what the other tells.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ logger: Final = logging.getLogger("stentor.bridge")
 
 
 MOST_NODES: Final = 4096
-"""Nodes that are known at once."""
+"""Nodes that are known at once, and silent ones that are remembered."""
 
 
 @final
@@ -74,6 +74,7 @@ class Directory:
         self._ask = ask
         self._agent: stentor.Agent | None = None
         self._nodes: dict[str, _Node] = {}
+        self._silent: dict[str, None] = {}
         self._node_of: dict[str, str] = {}
         self._version = 0
         self._own = set(extension.agents())
@@ -142,6 +143,9 @@ class Directory:
         known = self._nodes.get(node)
         if known is not None:
             known.heard = now
+        elif node in self._silent:
+            del self._silent[node]
+            self._ask()
 
     def take(self, presence: Presence, origin: bytes, now: float) -> None:
         """Take note of the agents that a node has."""
@@ -183,9 +187,13 @@ class Directory:
             if now - known.heard > self._expiry:
                 logger.warning("node %r has been silent for %.3g s: its agents are gone", node, now - known.heard)
                 self.leave(node)
+                self._silent[node] = None
+                if len(self._silent) > MOST_NODES:
+                    del self._silent[next(iter(self._silent))]
 
     def leave(self, node: str) -> None:
         """Take note that a node is gone."""
+        self._silent.pop(node, None)
         known = self._nodes.pop(node, None)
         for name in known.names if known is not None else ():
             self._settle(name)

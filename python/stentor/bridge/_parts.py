@@ -224,7 +224,7 @@ class Parts:
         if isinstance(transport, PubSub):
             transport.attach(self.receive_link, self.incoming, self.controls, self.roll)
             return None
-        transport.attach(self.receive_link, self.send_link, self.incoming, self.controls, self.roll)
+        transport.attach(self.receive_link, self.send_link, self.incoming, self.controls)
         return Trimming(
             transport.all,
             self.send_link,

@@ -176,7 +176,7 @@ class PubSub:
             self._connection, self._on = connection, Channels()
             self._arrived.set()  # what comes is taken from now on, else the confirmations could get stuck behind it
             await self._subscribe(connection)
-        self._roll.call(names=True)
+        self._controls.join()
 
     async def keep_subscribed(self) -> None:
         """Subscribe and unsubscribe as what is listened to changes, for ever."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from stentor.bridge._connection import Connection
-    from stentor.bridge._controls import Controls, Roll
+    from stentor.bridge._controls import Controls
     from stentor.bridge._counting import Counts
     from stentor.bridge._envelope import Envelope
     from stentor.bridge._incoming import Incoming
@@ -122,12 +122,11 @@ class Streams:
         self._reading = trio.CancelScope()
         self._lot = trio.lowlevel.ParkingLot()
 
-    def attach(self, link: Link, send_link: Link, incoming: Incoming, controls: Controls, roll: Roll) -> None:
+    def attach(self, link: Link, send_link: Link, incoming: Incoming, controls: Controls) -> None:
         """Take what comes by `link`, and acknowledge by `send_link`, which nobody blocks."""
         self._link = link
         self._incoming = incoming
         self._controls = controls
-        self._roll = roll
         self.acknowledging.attach(send_link)
 
     # -- out ------------------------------------------------------------------------------------------------------
@@ -211,7 +210,7 @@ class Streams:
             self._interest.settle(self._listened())
             self._known = True
             self._lot.unpark_all()
-        self._roll.call(names=True)
+        self._controls.join()
 
     # -- in -------------------------------------------------------------------------------------------------------
 
