@@ -129,7 +129,8 @@ OPTIONS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"overflow": "explode"}, ValueError, f"overflow must be one of {members(stentor.Overflow)}, not 'explode'"),
     ({"overflow": []}, ValueError, f"overflow must be one of {members(stentor.Overflow)}, not []"),
     ({"mode": None}, ValueError, f"mode must be one of {members(stentor.DeliveryMode)}, not None"),
-    ({"capcity": 3}, TypeError, "SubscriptionOptions.__init__() got an unexpected keyword argument 'capcity'"),
+    # Like no option there is: newer Pythons suggest the nearest.
+    ({"quota": 3}, TypeError, "SubscriptionOptions.__init__() got an unexpected keyword argument 'quota'"),
 ]
 
 MESSAGES: list[tuple[dict[str, Any], type[Exception], str]] = [
@@ -333,8 +334,8 @@ async def test_promise_12_an_unknown_option_is_named() -> None:
     async with stentor.open_bus() as bus:
         publishers: list[Any] = [bus.publish, bus.publish_nowait, bus.publish_and_wait]
         for publish in publishers:
-            with pytest.raises(TypeError, match=r"got an unexpected keyword argument 'priorty'$"):
-                await publish("t", priorty=1)
+            with pytest.raises(TypeError, match=r"got an unexpected keyword argument 'urgency'$"):
+                await publish("t", urgency=1)
         assert bus.statistics().messages == 0
 
 
