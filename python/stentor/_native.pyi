@@ -6,13 +6,14 @@ from contextvars import Context, Token
 from typing import Any, Final, Literal, Self, TypeVar, final
 
 from trio import CancelScope
+from trio.lowlevel import Abort, Task
 from typing_extensions import disjoint_base
 
 from stentor._machine.calls import Suspended
 from stentor._mechanisms.deliveries import Watcher
 from stentor._mechanisms.mailbox import Quota
 from stentor._mechanisms.recipients import Recipient
-from stentor._mechanisms.subscriptions import Subscription
+from stentor._mechanisms.subscriptions import Subscription, SubscriptionTable
 from stentor._values.dialects import Dialect, DialectLike
 from stentor._values.messages import AddressingMode, Priority
 from stentor._values.modes import Mode
@@ -22,8 +23,10 @@ from stentor._values.results import BroadcastResult
 __all__ = [
     "BUILD_PROFILE",
     "VERSION",
+    "Alarms",
     "Current",
     "Delivery",
+    "Desk",
     "Door",
     "Explanation",
     "Grammar",
@@ -40,6 +43,7 @@ __all__ = [
     "ReadyQueue",
     "Receipt",
     "RecipientState",
+    "Request",
     "RouteState",
     "Selection",
     "Target",
@@ -883,7 +887,7 @@ class Pump:
         quiet: Callable[[], None],
         as_coroutine: Callable[[object], object],
     ) -> Pump: ...
-    def accept(self, message: Message, targets: tuple[Target, ...]) -> bool:
+    def accept(self, message: Message, targets: tuple[Target, ...], watcher: Watcher | None = None) -> bool:
         """Put a message into the mailbox of every target, if that is the ordinary thing for all; else return False."""
 
     def drain(self, budget: int) -> int:
@@ -990,3 +994,130 @@ class Door:
 
     def turn(self) -> None:
         """Let the handler that runs now, or the outside, have a budget of its own."""
+
+@final
+class Alarms:
+    """What is to be done at an instant; setting costs O(log n), cancelling O(1), amortised."""
+
+    armed: float
+    """The instant at which somebody will look what is due; infinity while nobody will."""
+
+    def __new__(cls) -> Alarms: ...
+    def set(self, when: float, action: Callable[[], None]) -> int:
+        """Have `action` called at the instant `when`, and return a number by which to cancel that."""
+
+    def cancel(self, number: int) -> None:
+        """Forget an alarm; one that has gone off already is forgotten anyway."""
+
+    def next(self) -> float:
+        """Return the instant of the earliest alarm; infinity when none is set."""
+
+    def ring(self, now: float) -> None:
+        """Call the actions of all alarms whose instant has come by `now`, the earliest first."""
+
+    @property
+    def idle(self) -> int:
+        """How many cancelled alarms are left lying about."""
+
+    def __len__(self) -> int:
+        """How many are set."""
+
+@final
+class Desk:
+    """Where questions leave and answers come in."""
+
+    def __new__(
+        cls,
+        door: Door,
+        alarms: Alarms,
+        *,
+        waiting: dict[str, Any],
+        table: SubscriptionTable,
+        reply_to: str,
+        trap: Callable[[Callable[[object], Abort]], object],
+        aborted: Abort,
+        reschedule: Callable[[Task, Any], None],
+        woken: object,
+        arm: Callable[[float], None],
+        check: Callable[[], None],
+    ) -> Desk: ...
+    def ask(
+        self, topic: str, payload: object, timeout: float, options: Mapping[str, object], wanted: int | None
+    ) -> Request | None:
+        """Ask, if that is the ordinary thing to do, and seat who asks; else change nothing, and return None."""
+
+@final
+class Request:
+    """One question on its way: the watcher of its deliveries, and the place to which the answers come."""
+
+    def __new__(cls, message: Message, wanted: int | None, desk: Desk) -> Request: ...
+    @property
+    def message(self) -> Message:
+        """The question."""
+
+    @property
+    def wanted(self) -> int | None:
+        """How many answers are wanted; None for one from everybody whom it reached."""
+
+    @property
+    def trap(self) -> object:
+        """What trio is to be asked by who waits here."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether nobody need wait for it any more."""
+
+    @property
+    def first(self) -> Message | None:
+        """The first answer, if there is one."""
+
+    @property
+    def replies(self) -> tuple[Message, ...]:
+        """The answers, in the order in which they came."""
+
+    @property
+    def errors(self) -> tuple[tuple[str, Exception], ...]:
+        """Who failed, and why."""
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """Who was asked, and neither answered nor failed."""
+
+    @property
+    def expected(self) -> list[Recipient]:
+        """Who is expected to be called with it, while nobody has it."""
+
+    @property
+    def pending(self) -> list[Delivery]:
+        """The deliveries of which an answer may come."""
+
+    def select(self, selection: Selection) -> Selection:
+        """Take note of who may answer.
+
+        Raises:
+            DeadlockError: Waiting for them would never end.
+        """
+
+    def accepted(self, delivery: Delivery) -> None:
+        """Expect an answer from the agent of a delivery."""
+
+    def keeps(self, delivery: Delivery, error: Exception) -> bool:
+        """Keep nothing: what has failed for good is a dead letter."""
+
+    def over(self, delivery: Delivery, error: Exception | None) -> None:
+        """Expect no answer any more from whoever failed."""
+
+    def reply(self, message: Message) -> bool:
+        """Take one answer, if it is waited for: the first of its sender, and no more than are wanted."""
+
+    def give_up(self) -> None:
+        """Let whoever asked wait no longer: the time is up, or the bus is closed."""
+
+    def __call__(self) -> None:
+        """Let whoever asked wait no longer: the time is up."""
+
+    def sit(self, task: Task, deadline: float) -> None:
+        """Let `task` wait here until `deadline`."""
+
+    def leave(self) -> None:
+        """Wait for nothing any more."""

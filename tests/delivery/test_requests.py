@@ -327,8 +327,8 @@ async def test_many_questions_leave_neither_timers_nor_replies_behind() -> None:
         cached = bus.statistics().routes.cached
         for number in range(3000):
             assert (await bus.request("t", number, timeout=1000)).payload == number
-        assert len(bus._parts.timers._actions) == 0
-        assert len(bus._parts.timers._heap) <= 1001
+        assert len(bus._parts.timers.alarms) == 0
+        assert bus._parts.timers.alarms.idle <= 1001
         assert bus.statistics().routes.cached == cached + 1
         with bus.subscribe("_stentor.reply.*") as spy:
             await bus.request("t", "heard")

@@ -116,7 +116,7 @@ class Parts:
             waits=self.waits,
             observers=settings.observers,
         )
-        self.requests: Requests = Requests()
+        self.requests: Requests = Requests(self.door, self.timers, self.table, self.waits)
         self.quiescence: Quiescence = Quiescence(self.ledger, self.readiness)
         self.router: Router = Router(self.storing, self.backlog, self.publishing, self.ledger)
         if settings.transit is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Unpack
 
 import trio
 
-from stentor._machine.requests import Request
+from stentor._machine.requests import Request, ask_at_once, awaited, no_reply, wait
 from stentor._machine.resubmission import Resubmission
 from stentor._mechanisms.subscriptions import RESERVED, reserved_topic
 from stentor._values import checks
@@ -41,7 +41,6 @@ class Sending:
         self._members: dict[str, Receiving] = {}
         self._extensions: dict[str, Extension] = {}
         self._everybody = reserved_topic(parts.settings.dialect, "broadcast")
-        self._reply_to = reserved_topic(parts.settings.dialect, "reply", "")
         parts.calls.on_answer = self._answer
 
     async def publish(
@@ -248,7 +247,10 @@ class Sending:
             trio.ClosedResourceError: The bus is closed.
         """
         request = await self._ask(topic, payload, timeout, options, addressing, wanted=1)
-        return request.first()
+        reply = request.first
+        if reply is None:
+            raise no_reply(request)
+        return reply
 
     async def gather(
         self,
@@ -273,7 +275,7 @@ class Sending:
             Exception: What else `request` raises before anybody is asked; who failed or was silent is in the result.
         """
         request = await self._ask(topic, payload, timeout, options, addressing, wanted=None)
-        return Replies(messages=tuple(request.replies), errors=tuple(request.errors), silent=request.silent)
+        return Replies(messages=request.replies, errors=request.errors, silent=request.silent)
 
     async def _ask(
         self,
@@ -285,21 +287,25 @@ class Sending:
         *,
         wanted: int | None,
     ) -> Request:
+        parts = self._parts
+        if addressing is _TOPIC and not parts.permissions.active:
+            request = await ask_at_once(parts.requests.desk, topic, payload, timeout, options=options, wanted=wanted)
+            if request is not None:
+                return request
         limit = checks.seconds("timeout", timeout)
         mode = addressing if addressing is _TOPIC else checks.member("addressing", addressing, AddressingMode)
         if mode is AddressingMode.BROADCAST:
             topic = self._everybody
-        parts = self._parts
         deadline = parts.clock() + limit
         message = self._stamp(topic, payload, {**options, "deadline": deadline}, mode)
-        request = Request(message, wanted, parts.waits.check)
+        request = Request(message, wanted, parts.requests.desk)
         parts.requests.open(request)
         try:
-            with parts.waits.waiting_for(request.awaited):
+            with parts.waits.waiting_for(partial(awaited, request)):
                 if await parts.publishing.publish_until(deadline, message, request):
-                    await request.wait(deadline, parts.timers)
+                    await wait(request, deadline)
         finally:
-            parts.requests.close(request)
+            request.leave()
         return request
 
     def reply(self, message: Message, payload: object = None, **options: Unpack[MessageOptions]) -> bool:
@@ -322,7 +328,7 @@ class Sending:
         delivery = self._parts.current.get()
         if delivery is not None:
             options.setdefault("sender", delivery.agent)
-        topic = self._reply_to + message.id
+        topic = self._parts.requests.reply_to + message.id
         options["in_reply_to"] = message.id
         answer = self._parts.stamper.stamp(topic, payload, AddressingMode.TOPIC, **options)
         heard = self._parts.table.eavesdropping > 0 or not self._parts.requests.expects(message)

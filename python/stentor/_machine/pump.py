@@ -75,7 +75,7 @@ class PumpingDispatcher:
 
     def accept(self, message: Message, selection: Selection, watcher: Watcher | None = None) -> None:
         """Put `message` into the mailbox of every target, dropping where a policy says so."""
-        if watcher is not None or selection.broken or not self.pump.accept(message, selection.targets):
+        if selection.broken or not self.pump.accept(message, selection.targets, watcher):
             self._dispatcher.accept(message, selection, watcher)
 
     def drain(self, budget: int) -> tuple[int, Suspended | None]:

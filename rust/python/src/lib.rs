@@ -19,8 +19,8 @@ use pyo3::prelude::*;
 mod _native {
     #[pymodule_export]
     use crate::delivery::{
-        Current, Delivery, Door, Histogram, Ids, Lane, Message, Meter, Pump, QuotaState,
-        ReadyQueue, Receipt, RecipientState, RouteState, Selection, Target,
+        Alarms, Current, Delivery, Desk, Door, Histogram, Ids, Lane, Message, Meter, Pump,
+        QuotaState, ReadyQueue, Receipt, RecipientState, Request, RouteState, Selection, Target,
     };
     #[pymodule_export]
     use crate::grammar::Grammar;

@@ -56,9 +56,15 @@ impl Delivery {
         }
     }
 
-    /// Whether somebody wants to be told its outcome.
-    pub(crate) fn is_watched(&self) -> bool {
-        self._watcher.with(|watcher| watcher.is_some())
+    /// The same, of which somebody wants to be told the outcome.
+    pub(crate) fn watched(self, watcher: Option<Py<PyAny>>) -> Self {
+        drop(self._watcher.replace(watcher));
+        self
+    }
+
+    /// Who wants to be told its outcome.
+    pub(crate) fn watcher<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        Some(self._watcher.shared(py)?.into_bound(py))
     }
 }
 
@@ -68,15 +74,13 @@ impl Delivery {
     #[new]
     #[pyo3(signature = (message, target, watcher = None))]
     fn new(message: Py<Message>, target: Py<Target>, watcher: Option<Py<PyAny>>) -> Self {
-        let delivery = Self::first(message, target, WAITING, 0.0);
-        drop(delivery._watcher.replace(watcher));
-        delivery
+        Self::first(message, target, WAITING, 0.0).watched(watcher)
     }
 
     /// The name of the agent that it is for.
     #[getter]
     fn agent<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.target.get().recipient.bind(py).getattr("name")
+        self.target.get().name(py)
     }
 
     /// All of the agent's subscriptions that matched, in order of subscription.

@@ -20,7 +20,7 @@ pub(crate) struct Ids {
 }
 
 impl Ids {
-    fn next(&self, py: Python<'_>) -> Id {
+    pub(super) fn next(&self, py: Python<'_>) -> Id {
         self.number.add(1);
         Id::Number(self.prefix(py), self.number.get())
     }
@@ -141,29 +141,29 @@ impl Receipt {
 #[pyclass(module = "stentor._native", frozen)]
 pub(crate) struct Door {
     /// None where there is no pump, so that nothing is ordinary.
-    pump: Option<Py<Pump>>,
-    meter: Py<Meter>,
-    current: Py<Current>,
-    ids: Py<Ids>,
+    pub(super) pump: Option<Py<Pump>>,
+    pub(super) meter: Py<Meter>,
+    pub(super) current: Py<Current>,
+    pub(super) ids: Py<Ids>,
     /// Topic to route, for those that are cached.
     routes: Py<PyDict>,
     /// For each sender that waits at the door, its publishes.
-    lines: Py<PyDict>,
+    pub(super) lines: Py<PyDict>,
     /// What trio keeps about the thread: under `task`, the task that runs. None where that is not known.
-    trio: Option<Py<PyDict>>,
-    open: LockedCell<bool>,
+    pub(super) trio: Option<Py<PyDict>>,
+    pub(super) open: LockedCell<bool>,
     budget: LockedCell<u32>,
     full_budget: u32,
     /// Whose budget it is: that of the handler that published last, or None for everybody outside of handlers.
     spender: LockedCell<Option<Py<Running>>>,
-    ordinary: LockedCell<u64>,
-    published: LockedCell<u64>,
-    wildcards: LockedCell<usize>,
+    pub(super) ordinary: LockedCell<u64>,
+    pub(super) published: LockedCell<u64>,
+    pub(super) wildcards: LockedCell<usize>,
 }
 
 impl Door {
     /// Whether the running task has been cancelled, so that publishing must tell it so.
-    fn is_cancelled(&self, py: Python<'_>) -> PyResult<bool> {
+    pub(super) fn is_cancelled(&self, py: Python<'_>) -> PyResult<bool> {
         let Some(trio) = &self.trio else {
             return Ok(true);
         };
@@ -190,7 +190,7 @@ impl Door {
     }
 
     /// The selection of a topic, if it is the same for every message and every recipient has room.
-    fn selection<'py>(
+    pub(super) fn selection<'py>(
         &self,
         py: Python<'py>,
         topic: &Bound<'py, PyString>,
@@ -221,7 +221,7 @@ impl Door {
 }
 
 /// Whether a topic may begin with the reserved segment.
-fn may_be_reserved(topic: &Bound<'_, PyString>) -> bool {
+pub(super) fn may_be_reserved(topic: &Bound<'_, PyString>) -> bool {
     topic.to_str().map_or(true, |text| text.starts_with('_'))
 }
 
@@ -304,7 +304,8 @@ impl Door {
         );
         let message = Py::new(py, message)?;
         let chosen = selection.get();
-        pump.get().put(py, &message, chosen.targets.bind(py))?;
+        pump.get()
+            .put(py, &message, chosen.targets.bind(py), None)?;
         self.ordinary.add(1);
         self.published.add(1);
         self.wildcards.add(chosen.wildcards);

@@ -125,6 +125,28 @@ impl Message {
         }
     }
 
+    /// The same, which nobody handles from `deadline` on.
+    pub(crate) fn until(self, deadline: f64) -> Self {
+        Self {
+            deadline: Some(deadline),
+            expires_at: deadline,
+            ..self
+        }
+    }
+
+    /// The same, as the answer to the question with this id.
+    pub(crate) fn answering(self, question: Py<PyString>) -> Self {
+        Self {
+            in_reply_to: Some(question.into_any()),
+            ..self
+        }
+    }
+
+    /// Who sent it.
+    pub(crate) fn sender<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.sender.as_ref().map(|sender| sender.bind(py).clone())
+    }
+
     /// Another reference to its id.
     pub(crate) fn share_id(&self, py: Python<'_>) -> Id {
         self.id.with(|id| id.clone_ref(py))
@@ -229,7 +251,7 @@ impl Message {
 
     /// Unique within the bus, and very likely across buses; empty until a bus has accepted the message.
     #[getter]
-    fn id(&self, py: Python<'_>) -> PyResult<Py<PyString>> {
+    pub(crate) fn id(&self, py: Python<'_>) -> PyResult<Py<PyString>> {
         text_of(&self.id, py)
     }
 

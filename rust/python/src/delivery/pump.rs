@@ -13,16 +13,18 @@ use std::collections::VecDeque;
 
 use pyo3::exceptions::{PyException, PyRuntimeError, PyStopIteration};
 use pyo3::ffi;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::cell::LockedCell;
 use super::context::{Current, Spare, enter, leave};
-use super::deliveries::{Delivery, OVER, RUNNING};
+use super::deliveries::{Delivery, OVER, RUNNING, WAITING};
 use super::mailbox::{Entry, Lane};
 use super::message::Message;
 use super::recipient::RecipientState;
+use super::requests::Request;
 use super::routes::Target;
 use super::time::Meter;
 
@@ -197,16 +199,18 @@ impl Pump {
     }
 
     /// Put a message into the mailbox of every target, if that is the ordinary thing for all of them; else return False.
+    #[pyo3(signature = (message, targets, watcher = None))]
     fn accept(
         &self,
         py: Python<'_>,
         message: &Bound<'_, Message>,
         targets: &Bound<'_, PyTuple>,
+        watcher: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
         if !has_room(targets)? {
             return Ok(false);
         }
-        self.put(py, message.as_unbound(), targets)?;
+        self.put(py, message.as_unbound(), targets, watcher)?;
         Ok(true)
     }
 
@@ -266,9 +270,20 @@ pub(crate) fn has_room(targets: &Bound<'_, PyTuple>) -> PyResult<bool> {
     Ok(true)
 }
 
-/// Whether an entry is for one call, of which nothing is out of the ordinary before it begins.
-fn is_ordinary(entry: &Entry) -> bool {
-    entry.message().get().expires_at.is_infinite() && !entry.target().get().quota.get().tracks
+/// Tells a watcher of a delivery that is in its mailbox now.
+fn tell_accepted(
+    py: Python<'_>,
+    watcher: &Bound<'_, PyAny>,
+    delivery: &Py<Delivery>,
+) -> PyResult<()> {
+    if let Ok(request) = watcher.cast_exact::<Request>() {
+        request.get().note_accepted(py, delivery);
+        Ok(())
+    } else {
+        watcher
+            .call_method1(intern!(py, "accepted"), (delivery,))
+            .map(drop)
+    }
 }
 
 impl Pump {
@@ -279,6 +294,7 @@ impl Pump {
         py: Python<'_>,
         message: &Py<Message>,
         targets: &Bound<'_, PyTuple>,
+        watcher: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let queue = self.queue.get();
         let was_empty = queue.is_empty();
@@ -292,8 +308,15 @@ impl Pump {
             quota.waiting.add(1);
             quota.total.add(1);
             busy += i64::from(lane.counted.get());
-            let entry = Entry::Message(message.clone_ref(py), target.to_owned().unbind());
-            lane.push(entry, false);
+            let (message, known) = (message.clone_ref(py), target.to_owned().unbind());
+            if let Some(watcher) = watcher {
+                let delivery = Delivery::first(message, known, WAITING, 0.0);
+                let delivery = Py::new(py, delivery.watched(Some(watcher.clone().unbind())))?;
+                lane.push(Entry::Delivery(delivery.clone_ref(py)), false);
+                tell_accepted(py, watcher, &delivery)?;
+            } else {
+                lane.push(Entry::Message(message, known), false);
+            }
             if recipient.slots.get() > 0 && !lane.scheduled.get() {
                 queue.push(py, &quota.lane);
             }
@@ -324,7 +347,7 @@ impl Pump {
         let Some(handler) = recipient.handler.shared(py) else {
             return Ok(None);
         };
-        let Some(entry) = state.pop(is_ordinary) else {
+        let Some(entry) = self.pop(py, state)? else {
             return Ok(None);
         };
         state.scheduled.set(false);
@@ -346,6 +369,23 @@ impl Pump {
             self.queue.get().push(py, lane.as_unbound());
         }
         Ok(Some((entry, handler.into_bound(py))))
+    }
+
+    /// Takes the first entry out, if it is for one call of which nothing is out of the ordinary before it begins.
+    #[inline]
+    fn pop(&self, py: Python<'_>, lane: &Lane) -> PyResult<Option<Entry>> {
+        let mut expires = false;
+        let entry = lane.pop(|entry| {
+            expires = entry.message().get().expires_at.is_finite();
+            !expires && !entry.target().get().quota.get().tracks
+        });
+        if !expires {
+            return Ok(entry);
+        }
+        let now = self.meter.get().time(py)?;
+        Ok(lane.pop(|entry| {
+            entry.message().get().expires_at > now && !entry.target().get().quota.get().tracks
+        }))
     }
 
     /// Calls the handler with what was taken, as far as it goes without waiting; returns it if it suspends.
@@ -382,7 +422,7 @@ impl Pump {
         recipient.count_block(now - started);
         match stepped {
             Stepped::Returned(answer) => {
-                self.end(py, recipient, &spare, &answer, now - timestamp)?;
+                self.end(py, recipient, &spare, &answer, now, timestamp)?;
                 spare.recycle(py, recipient)?;
                 Ok(None)
             }
@@ -432,11 +472,24 @@ impl Pump {
         recipient: &RecipientState,
         spare: &Spare,
         answer: &Bound<'_, PyAny>,
-        latency: f64,
+        now: f64,
+        timestamp: f64,
     ) -> PyResult<()> {
+        let latency = now - timestamp;
         let known = spare.running.get().known(py);
-        let watched = known.as_ref().is_some_and(|one| one.get().is_watched());
-        if watched || self.observed || !answer.is_none() {
+        let watcher = known
+            .as_ref()
+            .and_then(|one| Some((one, one.get().watcher(py)?)));
+        if let Some((delivery, watcher)) = &watcher
+            && !self.observed
+            && let Ok(request) = watcher.cast_exact::<Request>()
+            && request.get().answer(py, delivery, answer, now)?
+        {
+            self.finish(py, recipient, known.as_ref(), latency)?;
+            request.get().note_over(delivery);
+            return Ok(());
+        }
+        if watcher.is_some() || self.observed || !answer.is_none() {
             let delivery = spare.delivery(py)?;
             return self.machine.finish.call1(py, (delivery, answer)).map(drop);
         }

@@ -1,4 +1,5 @@
 //! Targets and selections: whom one message is for.
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use pyo3::{PyTraverseError, PyVisit};
@@ -19,6 +20,24 @@ pub(crate) struct Target {
     /// Whether the governing subscription is a wildcard pattern.
     #[pyo3(get)]
     wildcard: bool,
+}
+
+impl Target {
+    /// Whether a handler will be called with the message, message by message.
+    pub(crate) fn calls(&self) -> bool {
+        let recipient = self.recipient.get();
+        self.quota.get().lane.get().realtime && recipient.has_handler() && !recipient.durable.get()
+    }
+
+    /// Whether its recipient is a subscription's own, and no agent.
+    pub(crate) fn is_feeds(&self) -> bool {
+        self.recipient.get().is_feed.get()
+    }
+
+    /// The name of the recipient.
+    pub(crate) fn name<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.recipient.bind(py).getattr(intern!(py, "name"))
+    }
 }
 
 #[pymethods]
@@ -44,8 +63,7 @@ impl Target {
     /// Whether a handler will be called with the message, message by message.
     #[getter]
     fn is_called(&self) -> bool {
-        let recipient = self.recipient.get();
-        self.quota.get().lane.get().realtime && recipient.has_handler() && !recipient.durable.get()
+        self.calls()
     }
 
     /// Whether somebody takes the message now: a handler, a mailbox that is polled, or an owner who receives.
@@ -86,6 +104,29 @@ pub(crate) struct Selection {
     pub(crate) plain: bool,
 }
 
+impl Selection {
+    /// All recipients that are agents: first those that get it in one step, then the durable ones.
+    pub(crate) fn agents<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, Target>>> {
+        let (targets, durable) = (self.targets.bind(py), self.durable.bind(py));
+        let all = targets.iter().chain(durable.iter());
+        let all = all.map(|target| Ok(target.cast_into::<Target>()?));
+        all.filter(|target| !target.as_ref().is_ok_and(|one| one.get().is_feeds()))
+            .collect()
+    }
+
+    /// Whether any of its recipients is an agent.
+    pub(crate) fn asks_anybody(&self, py: Python<'_>) -> PyResult<bool> {
+        for targets in [&self.targets, &self.durable] {
+            for target in targets.bind(py).iter_borrowed() {
+                if !target.cast::<Target>()?.get().is_feeds() {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+}
+
 #[pymethods]
 impl Selection {
     /// Select `targets`; `broken` are recipients whose filter raised, with what it raised.
@@ -98,7 +139,7 @@ impl Selection {
     ) -> PyResult<Self> {
         let names: Vec<_> = targets
             .iter()
-            .map(|target| target.get().recipient.bind(py).getattr("name"))
+            .map(|target| target.get().name(py))
             .collect::<PyResult<_>>()?;
         let wildcards = targets.iter().filter(|one| one.get().wildcard).count();
         let (durable, targets): (Vec<_>, Vec<_>) = targets

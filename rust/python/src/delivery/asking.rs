@@ -1,0 +1,285 @@
+//! Asking: a question leaves with somebody waiting for the answer, and what a handler returns goes to whoever asked.
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyFloat, PyString};
+use pyo3::{PyTraverseError, PyVisit};
+
+use super::alarms::Alarms;
+use super::cell::LockedCell;
+use super::door::{Door, may_be_reserved};
+use super::message::Message;
+use super::pump::Pump;
+use super::requests::Request;
+use super::routes::Selection;
+
+/// Where a task waits: trio's trap and the function by which it is aborted are made once, and serve one after another.
+#[pyclass(module = "stentor._native", frozen)]
+pub(super) struct Seat {
+    pub(super) trap: LockedCell<Option<Py<PyAny>>>,
+    /// Who waits here, until it is woken.
+    pub(super) task: LockedCell<Option<Py<PyAny>>>,
+    /// What says that nobody waits any more.
+    pub(super) aborted: Py<PyAny>,
+}
+
+#[pymethods]
+impl Seat {
+    /// Let nobody wait here any more: the task is cancelled.
+    fn __call__(&self, py: Python<'_>, _raise_cancel: &Bound<'_, PyAny>) -> Py<PyAny> {
+        self.task.put(py, None);
+        self.aborted.clone_ref(py)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.trap.with(|trap| visit.call(&*trap))?;
+        self.task.with(|task| visit.call(&*task))
+    }
+
+    fn __clear__(&self) {
+        drop(self.trap.replace(None));
+        drop(self.task.replace(None));
+    }
+}
+
+/// The ordinary way of a question: nothing is said of it but its sender, and all for whom it is have room.
+struct Way<'a, 'py> {
+    topic: Bound<'py, PyString>,
+    sender: Option<Py<PyAny>>,
+    selection: Py<Selection>,
+    pump: &'a Pump,
+    /// Who asks.
+    task: Bound<'py, PyAny>,
+}
+
+impl Door {
+    /// The way of a question that is asked outside of handlers, if it is the ordinary one.
+    fn way_of_question<'py>(
+        &self,
+        py: Python<'py>,
+        topic: &Bound<'py, PyAny>,
+        options: &Bound<'py, PyDict>,
+    ) -> PyResult<Option<Way<'_, 'py>>> {
+        let sender = options.get_item(intern!(py, "sender"))?;
+        let known = usize::from(sender.is_some());
+        let sender = sender.filter(|one| !one.is_none());
+        let (Some(pump), Some(trio)) = (&self.pump, &self.trio) else {
+            return Ok(None);
+        };
+        let Ok(topic) = topic.cast_exact::<PyString>() else {
+            return Ok(None);
+        };
+        if !self.open.get()
+            || options.len() > known
+            || sender
+                .as_ref()
+                .is_some_and(|one| !one.is_exact_instance_of::<PyString>())
+            || !self.lines.bind(py).is_empty()
+            || may_be_reserved(topic)
+            || self.current.get().running(py)?.is_some()
+        {
+            return Ok(None);
+        }
+        let (Some(task), Some(selection)) = (
+            trio.bind(py).get_item(intern!(py, "task"))?,
+            self.selection(py, topic)?,
+        ) else {
+            return Ok(None);
+        };
+        if !selection.get().asks_anybody(py)? || self.is_cancelled(py)? {
+            return Ok(None);
+        }
+        Ok(Some(Way {
+            topic: topic.clone(),
+            sender: sender.map(Bound::unbind),
+            selection,
+            pump: pump.get(),
+            task,
+        }))
+    }
+}
+
+/// What asking needs of trio and of the machine.
+pub(super) struct Machine {
+    /// `trap(abort)`: what a task yields to trio to wait until it is rescheduled.
+    trap: Py<PyAny>,
+    /// `trio.lowlevel.Abort.SUCCEEDED`.
+    aborted: Py<PyAny>,
+    /// `reschedule(task, woken)`.
+    pub(super) reschedule: Py<PyAny>,
+    /// What a task that is woken is sent.
+    pub(super) woken: Py<PyAny>,
+    /// `arm(when)`: see to it that somebody looks at the alarms then.
+    arm: Py<PyAny>,
+    /// `check()`: raise where the handler that runs waits for ever.
+    pub(super) check: Py<PyAny>,
+}
+
+/// Where questions leave and answers come in.
+#[pyclass(module = "stentor._native", frozen)]
+pub(crate) struct Desk {
+    pub(super) door: Py<Door>,
+    pub(super) alarms: Py<Alarms>,
+    /// The questions that wait for answers, by the id of the message.
+    pub(super) waiting: Py<PyDict>,
+    /// The subscriptions; `eavesdropping` says how many may match an answer.
+    table: Py<PyAny>,
+    /// What the topic of an answer begins with.
+    pub(super) reply_to: Py<PyString>,
+    pub(super) machine: Machine,
+    /// Seats that nobody needs now.
+    pub(super) seats: LockedCell<Vec<Py<Seat>>>,
+}
+
+impl Desk {
+    /// A seat for whoever waits.
+    pub(super) fn seat(&self, py: Python<'_>) -> PyResult<Py<Seat>> {
+        if let Some(seat) = self.seats.with(Vec::pop) {
+            return Ok(seat);
+        }
+        let seat = Seat {
+            trap: LockedCell::new(None),
+            task: LockedCell::new(None),
+            aborted: self.machine.aborted.clone_ref(py),
+        };
+        let seat = Py::new(py, seat)?;
+        let trap = self.machine.trap.call1(py, (&seat,))?;
+        drop(seat.get().trap.replace(Some(trap)));
+        Ok(seat)
+    }
+
+    /// Seats a task that waits for the answers to `request` until `deadline`.
+    pub(super) fn sit(
+        &self,
+        py: Python<'_>,
+        request: &Py<Request>,
+        seat: Py<Seat>,
+        task: Py<PyAny>,
+        deadline: f64,
+    ) -> PyResult<()> {
+        seat.get().task.put(py, Some(task));
+        let asked = request.get();
+        drop(asked.seat.replace(Some(seat)));
+        let alarms = self.alarms.get();
+        let alarm = alarms.set(deadline, request.clone_ref(py).into_any());
+        asked.alarm.set(alarm);
+        if deadline < alarms.armed.get() {
+            self.machine.arm.call1(py, (deadline,))?;
+        }
+        Ok(())
+    }
+
+    /// Whether nobody but who asked can hear an answer.
+    pub(super) fn is_private(&self, py: Python<'_>) -> PyResult<bool> {
+        let ears = self
+            .table
+            .bind(py)
+            .getattr(intern!(py, "eavesdropping"))?
+            .extract::<usize>()?;
+        Ok(ears == 0)
+    }
+}
+
+#[pymethods]
+impl Desk {
+    #[new]
+    #[pyo3(
+        signature = (door, alarms, *, waiting, table, reply_to, trap, aborted, reschedule, woken, arm, check),
+    )]
+    #[allow(clippy::too_many_arguments, reason = "as many as it brings together")]
+    fn new(
+        door: Py<Door>,
+        alarms: Py<Alarms>,
+        waiting: Py<PyDict>,
+        table: Py<PyAny>,
+        reply_to: Py<PyString>,
+        trap: Py<PyAny>,
+        aborted: Py<PyAny>,
+        reschedule: Py<PyAny>,
+        woken: Py<PyAny>,
+        arm: Py<PyAny>,
+        check: Py<PyAny>,
+    ) -> Self {
+        Self {
+            door,
+            alarms,
+            waiting,
+            table,
+            reply_to,
+            machine: Machine {
+                trap,
+                aborted,
+                reschedule,
+                woken,
+                arm,
+                check,
+            },
+            seats: LockedCell::new(Vec::new()),
+        }
+    }
+
+    /// Ask, if that is the ordinary thing to do, and seat who asks; else change nothing, and return None.
+    fn ask(
+        slf: &Bound<'_, Self>,
+        topic: &Bound<'_, PyAny>,
+        payload: &Bound<'_, PyAny>,
+        timeout: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyDict>,
+        wanted: Option<usize>,
+    ) -> PyResult<Option<Py<Request>>> {
+        let py = slf.py();
+        let desk = slf.get();
+        let door = desk.door.get();
+        let Ok(timeout) = timeout.cast_exact::<PyFloat>() else {
+            return Ok(None);
+        };
+        let timeout = timeout.value();
+        if !(timeout > 0.0 && timeout.is_finite()) {
+            return Ok(None);
+        }
+        let Some(way) = door.way_of_question(py, topic, options)? else {
+            return Ok(None);
+        };
+        let seat = desk.seat(py)?;
+        let now = door.meter.get().time(py)?;
+        let deadline = now + timeout;
+        let message = Message::ordinary(
+            way.topic.unbind(),
+            payload.clone().unbind(),
+            way.sender,
+            door.ids.get().next(py),
+            now,
+            None,
+        );
+        let message = Py::new(py, message.until(deadline))?;
+        let request = Request::new(message.clone_ref(py), wanted, slf.clone().unbind());
+        drop(request.selection.replace(Some(way.selection.clone_ref(py))));
+        let request = Py::new(py, request)?;
+        let id = message.get().id(py)?;
+        desk.waiting.bind(py).set_item(id, &request)?;
+        let chosen = way.selection.get();
+        let watcher = request.bind(py).as_any();
+        way.pump
+            .put(py, &message, chosen.targets.bind(py), Some(watcher))?;
+        door.ordinary.add(1);
+        door.published.add(1);
+        door.wildcards.add(chosen.wildcards);
+        desk.sit(py, &request, seat, way.task.unbind(), deadline)?;
+        Ok(Some(request))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.door)?;
+        visit.call(&self.alarms)?;
+        visit.call(&self.waiting)?;
+        visit.call(&self.table)?;
+        visit.call(&self.machine.trap)?;
+        visit.call(&self.machine.arm)?;
+        visit.call(&self.machine.check)?;
+        self.seats
+            .with(|seats| seats.iter().try_for_each(|seat| visit.call(seat)))
+    }
+
+    fn __clear__(&self) {
+        drop(self.seats.replace(Vec::new()));
+    }
+}

@@ -1,0 +1,377 @@
+//! Requests: a question on its way, and the answers that came to it.
+use std::collections::VecDeque;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
+
+use super::asking::{Desk, Seat};
+use super::cell::LockedCell;
+use super::deliveries::Delivery;
+use super::message::Message;
+use super::routes::{Selection, Target};
+
+/// One question on its way: the watcher of its deliveries, and the place to which the answers come.
+#[pyclass(module = "stentor._native", frozen)]
+pub(crate) struct Request {
+    /// The question.
+    #[pyo3(get)]
+    message: Py<Message>,
+    /// How many answers are wanted; None for one from everybody whom it reached.
+    #[pyo3(get)]
+    wanted: Option<usize>,
+    desk: Py<Desk>,
+    /// The agents that have it or, until it is accepted, would have it.
+    pub(super) selection: LockedCell<Option<Py<Selection>>>,
+    accepted: LockedCell<bool>,
+    pending: LockedCell<VecDeque<Py<Delivery>>>,
+    replies: LockedCell<Vec<Py<Message>>>,
+    /// Who failed, and why.
+    errors: LockedCell<Vec<Py<PyTuple>>>,
+    /// Who was asked and neither answered nor failed, by name; None while nobody wants to know.
+    silent: LockedCell<Option<Py<PyDict>>>,
+    pub(super) seat: LockedCell<Option<Py<Seat>>>,
+    pub(super) alarm: LockedCell<u64>,
+    /// Whether it waits for nothing any more.
+    over: LockedCell<bool>,
+}
+
+impl Request {
+    pub(super) fn new(message: Py<Message>, wanted: Option<usize>, desk: Py<Desk>) -> Self {
+        Self {
+            message,
+            wanted,
+            desk,
+            selection: LockedCell::new(None),
+            accepted: LockedCell::new(false),
+            pending: LockedCell::new(VecDeque::new()),
+            replies: LockedCell::new(Vec::new()),
+            errors: LockedCell::new(Vec::new()),
+            silent: LockedCell::new(None),
+            seat: LockedCell::new(None),
+            alarm: LockedCell::new(0),
+            over: LockedCell::new(false),
+        }
+    }
+
+    /// Those who were asked and neither answered nor failed.
+    fn mute<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        if let Some(silent) = self.silent.shared(py) {
+            return Ok(silent.into_bound(py));
+        }
+        let silent = PyDict::new(py);
+        if let Some(selection) = self.selection.shared(py) {
+            for target in selection.get().agents(py)? {
+                silent.set_item(target.get().name(py)?, py.None())?;
+            }
+        }
+        let replies = self.replies.with(|all| clones(py, all));
+        let errors = self.errors.with(|all| clones(py, all));
+        for reply in replies {
+            forget(&silent, reply.get().sender(py))?;
+        }
+        for error in errors {
+            forget(&silent, Some(error.bind(py).get_item(0)?))?;
+        }
+        drop(self.silent.replace(Some(silent.clone().unbind())));
+        Ok(silent)
+    }
+
+    /// Takes somebody out of those who are silent.
+    fn speaks(&self, py: Python<'_>, name: Option<Bound<'_, PyAny>>) -> PyResult<()> {
+        match self.silent.shared(py) {
+            Some(silent) => forget(silent.bind(py), name),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether nobody need wait for it any more.
+    fn is_complete(&self, py: Python<'_>) -> PyResult<bool> {
+        let replies = self.replies.with(|replies| replies.len());
+        if self.wanted.is_some_and(|wanted| replies >= wanted) {
+            return Ok(true);
+        }
+        if replies == 0 && self.errors.with(|errors| errors.is_empty()) {
+            return match self.selection.shared(py) {
+                Some(selection) => Ok(!selection.get().asks_anybody(py)?),
+                None => Ok(true),
+            };
+        }
+        Ok(self.mute(py)?.is_empty())
+    }
+
+    /// Takes note of a delivery that is in a mailbox now: its agent may answer.
+    pub(crate) fn note_accepted(&self, py: Python<'_>, delivery: &Py<Delivery>) {
+        self.accepted.set(true);
+        if delivery.get().target.get().calls() {
+            let delivery = delivery.clone_ref(py);
+            self.pending.with(|pending| pending.push_back(delivery));
+        }
+    }
+
+    /// Takes note of a delivery that is over without an error.
+    pub(crate) fn note_over(&self, delivery: &Py<Delivery>) {
+        self.accepted.set(true);
+        let removed = self.pending.with(|pending| {
+            let place = pending.iter().position(|one| one.is(delivery))?;
+            pending.remove(place)
+        });
+        drop(removed);
+    }
+
+    /// Takes what a handler returned for its answer; False where that is for the machine to do.
+    pub(crate) fn answer(
+        &self,
+        py: Python<'_>,
+        delivery: &Py<Delivery>,
+        payload: &Bound<'_, PyAny>,
+        now: f64,
+    ) -> PyResult<bool> {
+        if payload.is_none() || self.over.get() {
+            return Ok(true);
+        }
+        let desk = self.desk.get();
+        let door = desk.door.get();
+        if !door.open.get() || self.is_complete(py)? || !desk.is_private(py)? {
+            return Ok(false);
+        }
+        let question = self.message.get().id(py)?;
+        let topic = desk.reply_to.bind(py).add(question.bind(py))?;
+        let answer = Message::ordinary(
+            topic.cast_into::<PyString>()?.unbind(),
+            payload.clone().unbind(),
+            Some(delivery.get().target.get().name(py)?.unbind()),
+            door.ids.get().next(py),
+            now,
+            Some(self.message.get().share_id(py)),
+        );
+        let answer = Py::new(py, answer.answering(question))?;
+        door.published.add(1);
+        self.take(py, answer)?;
+        Ok(true)
+    }
+
+    /// Takes an answer, if it is waited for: the first of its sender, and no more than are wanted.
+    fn take(&self, py: Python<'_>, answer: Py<Message>) -> PyResult<bool> {
+        let replies = self.replies.with(|replies| clones(py, replies));
+        let sender = answer.get().sender(py);
+        if let Some(sender) = &sender {
+            for reply in replies {
+                if let Some(earlier) = reply.get().sender(py)
+                    && earlier.eq(sender)?
+                {
+                    return Ok(false);
+                }
+            }
+        }
+        if self.is_complete(py)? {
+            return Ok(false);
+        }
+        self.replies.with(|replies| replies.push(answer));
+        self.speaks(py, sender)?;
+        self.look(py)?;
+        Ok(true)
+    }
+
+    /// Lets who asked go on if it need not wait any more.
+    fn look(&self, py: Python<'_>) -> PyResult<()> {
+        if self.is_complete(py)? {
+            self.give_up(py)?;
+        }
+        Ok(())
+    }
+}
+
+/// Other references to the same objects.
+fn clones<T>(py: Python<'_>, objects: &[Py<T>]) -> Vec<Py<T>> {
+    objects.iter().map(|one| one.clone_ref(py)).collect()
+}
+
+/// Takes a name out, if it is there.
+fn forget(names: &Bound<'_, PyDict>, name: Option<Bound<'_, PyAny>>) -> PyResult<()> {
+    match name {
+        Some(name) if names.contains(&name)? => names.del_item(name),
+        _ => Ok(()),
+    }
+}
+
+#[pymethods]
+impl Request {
+    /// Wait for `wanted` answers to `message`; None for one from everybody whom it reached.
+    #[new]
+    fn open(message: Py<Message>, wanted: Option<usize>, desk: Py<Desk>) -> Self {
+        Self::new(message, wanted, desk)
+    }
+
+    /// Take note of who may answer.
+    ///
+    /// Raises:
+    ///     DeadlockError: Waiting for them would never end.
+    fn select(&self, py: Python<'_>, selection: Py<Selection>) -> PyResult<Py<Selection>> {
+        drop(self.selection.replace(Some(selection.clone_ref(py))));
+        drop(self.silent.replace(None));
+        self.desk.get().machine.check.call0(py)?;
+        Ok(selection)
+    }
+
+    /// Expect an answer from the agent of a delivery.
+    #[pyo3(name = "accepted")]
+    fn expect(&self, py: Python<'_>, delivery: &Bound<'_, Delivery>) {
+        self.note_accepted(py, delivery.as_unbound());
+    }
+
+    /// Keep nothing: what has failed for good is a dead letter.
+    #[allow(clippy::unused_self, reason = "the protocol")]
+    fn keeps(&self, _delivery: &Bound<'_, PyAny>, _error: &Bound<'_, PyAny>) -> bool {
+        false
+    }
+
+    /// Expect no answer any more from whoever failed.
+    #[pyo3(name = "over")]
+    fn end(
+        &self,
+        py: Python<'_>,
+        delivery: &Bound<'_, Delivery>,
+        error: Option<Py<PyAny>>,
+    ) -> PyResult<()> {
+        self.note_over(delivery.as_unbound());
+        let target = delivery.get().target.get();
+        if let Some(error) = error
+            && !target.recipient.get().is_feed.get()
+        {
+            let name = target.name(py)?;
+            let pair = (&name, error).into_pyobject(py)?.unbind();
+            self.errors.with(|errors| errors.push(pair));
+            self.speaks(py, Some(name))?;
+            self.look(py)?;
+        }
+        Ok(())
+    }
+
+    /// Take one answer, if it is waited for: the first of its sender, and no more than are wanted.
+    fn reply(&self, py: Python<'_>, message: Py<Message>) -> PyResult<bool> {
+        self.take(py, message)
+    }
+
+    /// Let whoever asked wait no longer: the time is up, or the bus is closed.
+    fn give_up(&self, py: Python<'_>) -> PyResult<()> {
+        let seat = self.seat.shared(py);
+        if let Some(task) = seat.and_then(|seat| seat.get().task.replace(None)) {
+            let machine = &self.desk.get().machine;
+            machine.reschedule.call1(py, (task, &machine.woken))?;
+        }
+        Ok(())
+    }
+
+    /// Let whoever asked wait no longer: the time is up.
+    fn __call__(&self, py: Python<'_>) -> PyResult<()> {
+        self.give_up(py)
+    }
+
+    /// Let `task` wait here until `deadline`.
+    fn sit(slf: &Bound<'_, Self>, py: Python<'_>, task: Py<PyAny>, deadline: f64) -> PyResult<()> {
+        let desk = slf.get().desk.get();
+        let seat = desk.seat(py)?;
+        desk.sit(py, &slf.clone().unbind(), seat, task, deadline)
+    }
+
+    /// Wait for nothing any more.
+    fn leave(&self, py: Python<'_>) -> PyResult<()> {
+        let desk = self.desk.get();
+        if !self.over.get() {
+            self.over.set(true);
+            desk.waiting.bind(py).del_item(self.message.get().id(py)?)?;
+        }
+        if let Some(seat) = self.seat.replace(None) {
+            desk.alarms.get().cancel(self.alarm.get());
+            if seat.get().task.with(|task| task.is_none()) {
+                desk.seats.with(|seats| seats.push(seat));
+            }
+        }
+        Ok(())
+    }
+
+    /// What trio is to be asked by who waits here.
+    #[getter]
+    fn trap(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        let seat = self.seat.shared(py)?;
+        seat.get().trap.shared(py)
+    }
+
+    /// Whether nobody need wait for it any more.
+    #[getter]
+    fn complete(&self, py: Python<'_>) -> PyResult<bool> {
+        self.is_complete(py)
+    }
+
+    /// The first answer, if there is one.
+    #[getter]
+    fn first(&self, py: Python<'_>) -> Option<Py<Message>> {
+        self.replies
+            .with(|replies| replies.first().map(|reply| reply.clone_ref(py)))
+    }
+
+    /// The answers, in the order in which they came.
+    #[getter]
+    fn replies<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.replies.with(|replies| clones(py, replies)))
+    }
+
+    /// Who failed, and why.
+    #[getter]
+    fn errors<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.errors.with(|errors| clones(py, errors)))
+    }
+
+    /// Who was asked, and neither answered nor failed.
+    #[getter]
+    fn silent<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        Ok(self.mute(py)?.keys().to_tuple())
+    }
+
+    /// Who is expected to be called with it, while nobody has it.
+    #[getter]
+    fn expected(&self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
+        let selection = self.selection.shared(py).filter(|_| !self.accepted.get());
+        let mut expected = Vec::new();
+        if let Some(selection) = selection {
+            for target in selection.get().targets.bind(py).iter_borrowed() {
+                let target = target.cast::<Target>()?.get();
+                if target.calls() {
+                    expected.push(target.recipient.clone_ref(py).into_any());
+                }
+            }
+        }
+        Ok(expected)
+    }
+
+    /// The deliveries of which an answer may come.
+    #[getter]
+    fn pending(&self, py: Python<'_>) -> Vec<Py<Delivery>> {
+        self.pending
+            .with(|pending| pending.iter().map(|one| one.clone_ref(py)).collect())
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.message)?;
+        visit.call(&self.desk)?;
+        self.selection.with(|one| visit.call(&*one))?;
+        self.pending
+            .with(|all| all.iter().try_for_each(|one| visit.call(one)))?;
+        self.replies
+            .with(|all| all.iter().try_for_each(|one| visit.call(one)))?;
+        self.errors
+            .with(|all| all.iter().try_for_each(|one| visit.call(one)))?;
+        self.silent.with(|one| visit.call(&*one))?;
+        self.seat.with(|seat| visit.call(&*seat))
+    }
+
+    fn __clear__(&self) {
+        drop(self.selection.replace(None));
+        drop(self.pending.replace(VecDeque::new()));
+        drop(self.replies.replace(Vec::new()));
+        drop(self.errors.replace(Vec::new()));
+        drop(self.silent.replace(None));
+        drop(self.seat.replace(None));
+    }
+}
