@@ -1,8 +1,9 @@
 """The compiled half of stentor: topics, patterns and the index of subscriptions."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextvars import Context, Token
+from types import FrameType
 from typing import Any, Final, Literal, Self, TypeVar, final
 
 from trio import CancelScope
@@ -46,7 +47,9 @@ __all__ = [
     "Request",
     "RouteState",
     "Selection",
+    "Shift",
     "Target",
+    "WorkersState",
     "validate_topic",
 ]
 
@@ -874,15 +877,18 @@ class Pump:
         cls,
         meter: Meter,
         queue: ReadyQueue,
+        apart: ReadyQueue,
         current: Current,
         *,
         observed: bool,
-        step: Callable[[], Suspended | None],
+        patience: int,
+        serve: Callable[[Lane], Suspended | None],
         arrange: Callable[[Lane], None],
         begun: Callable[[Delivery], None],
         finish: Callable[[Delivery, object], None],
         fail: Callable[[Delivery, Exception], None],
         abandon: Callable[[Delivery], None],
+        room: Callable[[Quota], None],
         ready: Callable[[], None],
         quiet: Callable[[], None],
         as_coroutine: Callable[[object], object],
@@ -890,11 +896,52 @@ class Pump:
     def accept(self, message: Message, targets: tuple[Target, ...], watcher: Watcher | None = None) -> bool:
         """Put a message into the mailbox of every target, if that is the ordinary thing for all; else return False."""
 
-    def drain(self, budget: int) -> int:
-        """Serve lanes until so many calls have begun, none is ready, or one suspends; return what is left of them."""
+@disjoint_base
+class WorkersState:
+    """The part of the workers of one bus that is read and written for every handler that waits."""
 
-    def take_suspended(self) -> tuple[Any, ...] | None:
-        """Return the call that has suspended, as `(delivery, coroutine, context, trap, deadline)`; None if none has."""
+    leader: Task | None
+    """The task of the worker that leads, or None while nobody does."""
+    @property
+    def resting(self) -> dict[Task, None]:
+        """Publishers that let the leader have a turn, the first to do so at the front."""
+
+    def __new__(cls, *args: object, **options: object) -> Self: ...
+    def claim(self, task: Task) -> bool:
+        """Let `task` lead, unless somebody does, and return whether it leads."""
+
+@final
+class Shift:
+    """What one worker does while there is something to do; to await it is to do it."""
+
+    scope: CancelScope | None
+    """The cancel scope that a handler that waits is cancelled by."""
+    served: Recipient | None
+    """After whose handler the task is named."""
+
+    def __new__(cls, pump: Pump, workers: WorkersState, task: Task, *, budget: int, knows: bool) -> Shift: ...
+    def interrupt(self, error: BaseException) -> bool:
+        """Let the handler go on with `error` if one waits, and return whether it does."""
+
+    @property
+    def cr_frame(self) -> FrameType | None:
+        """The frame of the handler that waits."""
+
+    @property
+    def cr_await(self) -> object:
+        """What the handler that waits awaits."""
+
+    def __await__(self) -> Generator[Any, Any, bool | None]: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> object: ...
+    def send(self, value: object, /) -> object:
+        """Let the handler go on with what trio answers."""
+
+    def throw(self, kind: object, value: object = None, traceback: object = None, /) -> object:
+        """Let the handler go on with an error."""
+
+    def close(self) -> None:
+        """Let the handler that waits end."""
 
 @final
 class Ids:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 MACHINE = Path(stentor.__file__).parent / "_machine"
-CORE = tuple(str(MACHINE / f"{part}.py") for part in ("dispatcher", "calls", "ledger", "readiness", "workers"))
+MODULES = ("dispatcher", "calls", "ledger", "pump", "readiness", "shifts", "workers")
+CORE = (*(str(MACHINE / f"{name}.py") for name in MODULES), str(MACHINE.parent / "_mechanisms" / "mailbox.py"))
 
 
 class Interrupt:
@@ -38,7 +39,8 @@ class Interrupt:
         code = frame.f_code
         if code.co_filename not in CORE or code.co_name in {"_first_step", "_go_on"}:
             return None  # from these two on it is the handler that is interrupted
-        if event == "line" and not self.done:
+        places = {"call", "line"} if code.co_name == "_interruptible" else {"line"}
+        if event in places and not self.done:
             if self._left:
                 self._left -= 1
             else:

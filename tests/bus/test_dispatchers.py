@@ -141,13 +141,16 @@ def test_both_dispatchers_give_the_same_order_and_the_same_books(observed: bool)
     assert run("native") == run("python")
 
 
+@pytest.mark.parametrize("waits", [False, True])
 @pytest.mark.parametrize("name", BOTH)
-async def test_a_context_variable_of_one_call_is_not_seen_by_the_next(name: Name) -> None:
+async def test_a_context_variable_of_one_call_is_not_seen_by_the_next(name: Name, waits: bool) -> None:
     mark: ContextVar[int] = ContextVar("mark", default=0)
     seen: list[int] = []
 
     async def handler(message: stentor.Message) -> None:
         seen.append(mark.get())
+        if waits:
+            await trio.lowlevel.checkpoint()
         if message.payload == "set":
             mark.set(1)
         if message.payload == "set twice":
@@ -162,8 +165,11 @@ async def test_a_context_variable_of_one_call_is_not_seen_by_the_next(name: Name
     assert seen == [0] * 6
 
 
+@pytest.mark.parametrize("waits", [False, True])
 @pytest.mark.parametrize("name", BOTH)
-async def test_a_task_that_outlives_its_handler_keeps_the_delivery_in_whose_handler_it_began(name: Name) -> None:
+async def test_a_task_that_outlives_its_handler_keeps_the_delivery_in_whose_handler_it_began(
+    name: Name, waits: bool
+) -> None:
     causes: list[tuple[object, str | None]] = []
 
     async def later(bus: stentor.Bus, payload: object) -> None:
@@ -175,6 +181,8 @@ async def test_a_task_that_outlives_its_handler_keeps_the_delivery_in_whose_hand
         async def handler(message: stentor.Message) -> None:
             if message.payload:
                 nursery.start_soon(later, bus, message.payload)
+            if waits:
+                await trio.lowlevel.checkpoint()
 
         bus.register("a", handler).subscribe("t")
         ids = {payload: (await bus.publish("t", payload)).message.id for payload in (1, 0, 2, 0)}
@@ -184,12 +192,15 @@ async def test_a_task_that_outlives_its_handler_keeps_the_delivery_in_whose_hand
     assert sorted(causes, key=str) == [(1, ids[1]), (2, ids[2])]
 
 
+@pytest.mark.parametrize("waits", [False, True])
 @pytest.mark.parametrize("name", BOTH)
-async def test_a_handler_sees_itself_run(name: Name) -> None:
+async def test_a_handler_sees_itself_run(name: Name, waits: bool) -> None:
     async with stentor.open_bus(dispatcher=name) as bus:
         running: list[int] = []
 
         async def handler(_: stentor.Message) -> None:
+            if waits:
+                await trio.lowlevel.checkpoint()
             running.append(bus.statistics().running)
 
         bus.register("a", handler).subscribe("t")
@@ -204,9 +215,12 @@ class Payload:
     """Something that a weak reference can be made to."""
 
 
+@pytest.mark.parametrize("waits", [False, True])
 @pytest.mark.parametrize("name", BOTH)
-async def test_what_was_handled_is_let_go(name: Name) -> None:
+async def test_what_was_handled_is_let_go(name: Name, waits: bool) -> None:
     async def handler(message: stentor.Message) -> None:
+        if waits:
+            await trio.lowlevel.checkpoint()
         assert message.payload is not None
 
     async with stentor.open_bus(dispatcher=name) as bus:

@@ -138,7 +138,7 @@ class Parts:
         self.calls.on_raise = self._raise
         self.calls.on_quarantine = self.attendance.quarantine
         self.permissions.on_revoke = self._close_forbidden
-        self.workers: Workers = Workers(self.front, self.dispatcher, self.calls, self.readiness, nursery)
+        self.workers: Workers = Workers(self.front, self.calls, self.readiness, nursery)
         self.publishing.rest = self.workers.rest
 
     def _pumping(self) -> PumpingDispatcher | None:

@@ -2,7 +2,7 @@
 
 A call is for one delivery, or for a batch; the first delivery of a batch stands for all of it. `begin` runs the
 handler as far as it goes without waiting; `finish`, `fail` or `abandon` end the call. A handler that really suspends is
-returned to the worker that serves it, which sees it through (see `workers`).
+returned to the worker that serves it, which sees it through (see `shifts`).
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, final
 
 import trio
 
+from stentor._machine.shifts import PythonShift
 from stentor._mechanisms.deliveries import OVER, RUNNING, WAITING, Delivery, members
 from stentor._values.errors import MailboxFullError
 from stentor._values.options import Overflow
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from stentor._machine.calls import Calls, Suspended
     from stentor._machine.ledger import Ledger
     from stentor._machine.readiness import Readiness
+    from stentor._machine.workers import Workers
     from stentor._mechanisms.deliveries import Watcher
     from stentor._mechanisms.mailbox import Lane, Quota
     from stentor._mechanisms.routes import Selection, Target
@@ -124,6 +126,10 @@ class Dispatcher:
 
     # -- out --------------------------------------------------------------------------------------------------------
 
+    def shift(self, workers: Workers, task: trio.lowlevel.Task) -> PythonShift:
+        """Return the shift of the worker that is `task`."""
+        return PythonShift(self, self._calls, self._readiness, workers, task)
+
     def drain(self, budget: int) -> tuple[int, Suspended | None]:
         """Serve ready lanes; return what is left of `budget`, in calls, and the first handler that suspends."""
         queue = self._readiness.queue
@@ -150,6 +156,7 @@ class Dispatcher:
         """Serve the first lane that is set apart, if there is one, and return its handler if that suspended."""
         return self.serve(self._readiness.apart.popleft()) if self._readiness.apart else None
 
+    @trio.lowlevel.enable_ki_protection
     def serve(self, lane: Lane) -> Suspended | None:
         """Begin one call for `lane`, and return its handler if that suspended."""
         lane.scheduled = False

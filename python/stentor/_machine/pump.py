@@ -2,6 +2,7 @@
 
 Both give the same order and the same books; `open_bus(dispatcher="python")` does without the pump. A worker is not
 interrupted by Ctrl-C, and neither is what the pump calls here, but for handlers: they run inside of `_interruptible`.
+Should it strike there just before a handler goes on, the handler goes on with it.
 """
 
 from __future__ import annotations
@@ -11,19 +12,20 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, final
 
 import trio
 
-from stentor._machine.calls import Suspended
 from stentor._machine.coroutines import as_coroutine
 from stentor._machine.dispatcher import PATIENCE
+from stentor._machine.shifts import LEADER_BUDGET
 from stentor._native import Pump
+from stentor._native import Shift as NativeShift
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from stentor._machine.calls import Calls
     from stentor._machine.dispatcher import Dispatcher
     from stentor._machine.ledger import Ledger
     from stentor._machine.readiness import Readiness
+    from stentor._machine.workers import Shift, Workers
     from stentor._mechanisms.deliveries import Watcher
+    from stentor._mechanisms.mailbox import Quota
     from stentor._mechanisms.routes import Selection
     from stentor._native import Current, Meter
     from stentor._values.messages import Message
@@ -35,8 +37,8 @@ class Front(Protocol):
     def accept(self, message: Message, selection: Selection, watcher: Watcher | None = None) -> None:
         """Put `message` into the mailbox of every target, dropping where a policy says so."""
 
-    def drain(self, budget: int) -> tuple[int, Suspended | None]:
-        """Serve ready lanes; return what is left of `budget`, in calls, and the first handler that suspends."""
+    def shift(self, workers: Workers, task: trio.lowlevel.Task) -> Shift:
+        """Return what the worker that is `task` does while there is something to do."""
         ...
 
 
@@ -56,18 +58,21 @@ class PumpingDispatcher:
     ) -> None:
         """Pump for `dispatcher`."""
         self._dispatcher = dispatcher
-        self._calls = calls
+        self._knows = state_of_trio() is not None
         self.pump: Pump = Pump(
             meter,
             readiness.queue,
+            readiness.apart,
             current,
             observed=bool(ledger.observers),
-            step=dispatcher.step,
+            patience=PATIENCE,
+            serve=dispatcher.serve,
             arrange=readiness.arrange,
             begun=ledger.begun,
             finish=calls.finish,
             fail=calls.fail,
             abandon=calls.abandon,
+            room=_tell_room,
             ready=readiness.tell_ready,
             quiet=ledger.tell_quiet,
             as_coroutine=as_coroutine,
@@ -78,26 +83,47 @@ class PumpingDispatcher:
         if selection.broken or not self.pump.accept(message, selection.targets, watcher):
             self._dispatcher.accept(message, selection, watcher)
 
-    def drain(self, budget: int) -> tuple[int, Suspended | None]:
-        """Serve ready lanes; return what is left of `budget`, in calls, and the first handler that suspends."""
-        try:
-            left = _interruptible(self.pump.drain, budget)
-        except BaseException:
-            found = self.pump.take_suspended()
-            if found is not None:
-                self._calls.abandon(found[0])
-            raise
-        found = self.pump.take_suspended()
-        if found is None:
-            return left, None
-        suspended = Suspended(*found)
-        suspended.delivery._target.quota.lane.apart = PATIENCE
-        return left, suspended
+    def shift(self, workers: Workers, task: trio.lowlevel.Task) -> PumpingShift:
+        """Return the shift of the worker that is `task`."""
+        return PumpingShift(NativeShift(self.pump, workers, task, budget=LEADER_BUDGET, knows=self._knows))
+
+
+@trio.lowlevel.enable_ki_protection
+def _tell_room(quota: Quota) -> None:
+    """There is room in `quota` for the publisher that has waited longest."""
+    quota.wake_oldest()
+
+
+@final
+class PumpingShift:
+    """What one worker does while there is something to do, for the pump."""
+
+    __slots__ = ("_native",)
+
+    def __init__(self, native: NativeShift) -> None:
+        """Do what `native` does."""
+        self._native = native
+
+    def idle(self) -> None:
+        """The worker waits to be called, and its task has the name of all that do."""
+        self._native.served = None
+
+    async def serve(self, scope: trio.CancelScope) -> bool | None:
+        """Begin calls until one suspends, see that through, and go on; see `workers.Shift`."""
+        native = self._native
+        native.scope = scope
+        while True:
+            try:
+                return await _interruptible(native)
+            except BaseException as error:
+                if not native.interrupt(error):
+                    raise
 
 
 @trio.lowlevel.disable_ki_protection
-def _interruptible(drain: Callable[[int], int], budget: int) -> int:
-    return drain(budget)
+async def _interruptible(shift: NativeShift) -> bool | None:
+    """Serve: what is interrupted by Ctrl-C is the handler that runs, or the next one that goes on."""
+    return await shift
 
 
 def state_of_trio() -> dict[str, object] | None:

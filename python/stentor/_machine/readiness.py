@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, final
@@ -27,7 +26,7 @@ class Readiness:
         """Begin with no lane ready; the time is read, in seconds, from `clock`."""
         self.queue: ReadyQueue = ReadyQueue()
         """Lanes that can be served now, first come first served."""
-        self.apart: deque[Lane] = deque()
+        self.apart: ReadyQueue = ReadyQueue()
         """Lanes out of the queue whose handlers keep waiting, each of which a worker of its own is to serve."""
         self.on_ready: Callable[[], None] = _nothing
         """Is called when the queue may have become non-empty."""
@@ -69,8 +68,7 @@ class Readiness:
         """Take the lanes of `recipient` out of the queue."""
         for lane in recipient.lanes:
             self.queue.discard(lane)
-            if lane in self.apart:
-                self.apart.remove(lane)
+            self.apart.discard(lane)
             lane.scheduled = lane.held
 
     def is_due(self, lane: Lane) -> bool:

@@ -21,47 +21,49 @@ cancel scopes that it has opened stay behind on the stack of the first.
 
 from __future__ import annotations
 
-import types
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Final, Protocol, final
 
 import trio
 
-from stentor._mechanisms.deliveries import recipient_of
+from stentor._native import WorkersState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
-    from stentor._machine.calls import Calls, Suspended
-    from stentor._machine.dispatcher import Dispatcher
+    from stentor._machine.calls import Calls
     from stentor._machine.pump import Front
     from stentor._machine.readiness import Readiness
     from stentor._mechanisms.deliveries import Delivery
     from stentor._mechanisms.recipients import Recipient
 
-LEADER_BUDGET: Final = 500
-"""Handlers that a leader runs before it lets the rest of the program have a turn."""
 SPARES: Final = 1000
 """Workers that wait for work at most; any more end."""
 
 
+class Shift(Protocol):
+    """What one worker does while there is something to do."""
+
+    def idle(self) -> None:
+        """The worker waits to be called, and its task has the name of all that do."""
+
+    async def serve(self, scope: trio.CancelScope) -> bool | None:
+        """Begin calls until one suspends, see that through, and go on; cancelling `scope` cancels what waits.
+
+        Returns None when there is nothing to begin or, as a leader, when everybody else must have a turn. Else a
+        handler has ended that had waited, and it must be looked at whether the worker was cancelled before it goes on:
+        with the same scope if True is returned.
+        """
+
+
 @final
-class Workers:
+class Workers(WorkersState):
     """All workers of one bus, and who of them leads."""
 
-    def __init__(
-        self, front: Front, dispatcher: Dispatcher, calls: Calls, readiness: Readiness, nursery: trio.Nursery
-    ) -> None:
-        """Make workers that live in `nursery` and serve `front`; none exists until there is work.
-
-        Lanes that are set apart are served by `dispatcher`.
-        """
+    def __init__(self, front: Front, calls: Calls, readiness: Readiness, nursery: trio.Nursery) -> None:  # pyright: ignore[reportInconsistentConstructor] - the native part takes whatever comes
+        """Make workers that live in `nursery` and serve `front`; none exists until there is work."""
         self.front = front
-        self.dispatcher = dispatcher
         self.calls = calls
         self.readiness = readiness
         self._nursery = nursery
-        self.leader: _Worker | None = None
         self.spares: dict[trio.lowlevel.Task, None] = {}
         """Workers that wait for work."""
         self.coming: int = 0
@@ -70,8 +72,6 @@ class Workers:
         """How often workers were let go."""
         self._ended = False
         """Whether workers have been cancelled, and the bus with them, so that nobody leads any more."""
-        self._resting: dict[trio.lowlevel.Task, None] = {}
-        """Publishers that let the leader have a turn, the first to do so at the front."""
         readiness.on_ready = self.wake
 
     def wake(self) -> None:
@@ -104,10 +104,10 @@ class Workers:
             await trio.lowlevel.checkpoint()
             return
         task = trio.lowlevel.current_task()
-        self._resting[task] = None
+        self.resting[task] = None
 
         def abort(_: object) -> trio.lowlevel.Abort:
-            del self._resting[task]
+            del self.resting[task]
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(abort)
@@ -119,23 +119,61 @@ class Workers:
         the same pass, trio would shuffle the two, and handlers would begin in another order in each run.
         """
         self.call_followers()
-        if self._resting:
-            task = next(iter(self._resting))
-            del self._resting[task]
+        if self.resting:
+            task = next(iter(self.resting))
+            del self.resting[task]
             trio.lowlevel.reschedule(task)
             await trio.lowlevel.checkpoint()
         await trio.lowlevel.checkpoint()
         self.calls.resumes()
 
-    def step_back(self, suspended: Suspended | None) -> None:
-        """Let nobody lead for now: whoever let the leader have a turn goes on, and others serve what is left."""
+    @trio.lowlevel.enable_ki_protection
+    def step_back(self, suspended: bool) -> None:  # noqa: FBT001 - the hot path
+        """Let nobody lead for now: whoever let the leader have a turn goes on, and others serve what is left.
+
+        `suspended` says whether there is still something to do for who has led.
+        """
         self.leader = None
         if not self.readiness.is_empty:
             self.call_followers()
             self.wake()
-        elif suspended is None:
+        elif not suspended:
             self.readiness.on_empty()
         self._wake_resting()
+
+    # -- a call that waits ------------------------------------------------------------------------------------------
+
+    @trio.lowlevel.enable_ki_protection
+    def name_after(self, task: trio.lowlevel.Task, recipient: Recipient) -> None:
+        """Name a task after the agent whose handler it runs."""
+        task.name = f"{_IDLE} for {recipient.name}"
+
+    @trio.lowlevel.enable_ki_protection
+    def arm(self, scope: trio.CancelScope, deadline: float) -> None:
+        """Let the handler that waits in `scope` be cancelled when it has taken too long."""
+        scope.deadline = deadline
+
+    @trio.lowlevel.enable_ki_protection
+    def disarm(self, scope: trio.CancelScope) -> bool:
+        """The handler has ended: return whether `scope` can be used for another, because it has cancelled nothing."""
+        scope.deadline = inf
+        return not scope.cancel_called
+
+    @trio.lowlevel.enable_ki_protection
+    def failed(
+        self, task: trio.lowlevel.Task, delivery: Delivery, scope: trio.CancelScope, error: BaseException
+    ) -> bool:
+        """Write down that a handler which had waited in `scope` has ended by `error`; return whether it has failed.
+
+        It has not where it was cancelled from outside: then `error` is for whoever did so.
+        """
+        failure = _failure(delivery, scope, error)
+        if failure is None:
+            self.calls.abandon(delivery)
+            return False
+        self.claim(task)
+        self.calls.fail(delivery, failure, retry=delivery._cause is None)
+        return True
 
     def end(self) -> None:
         """Let nobody wait for a leader any more: a worker was cancelled, and the bus with it."""
@@ -143,8 +181,8 @@ class Workers:
         self._wake_resting()
 
     def _wake_resting(self) -> None:
-        while self._resting:
-            trio.lowlevel.reschedule(self._resting.popitem()[0])
+        while self.resting:
+            trio.lowlevel.reschedule(self.resting.popitem()[0])
 
 
 _IDLE: Final = "stentor worker"
@@ -154,13 +192,12 @@ _IDLE: Final = "stentor worker"
 class _Worker:
     """One task, which leads and follows in turn."""
 
-    __slots__ = ("_served", "_task", "_workers")
+    __slots__ = ("_shift", "_task", "_workers")
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
         self._task: trio.lowlevel.Task
-        self._served: Recipient | None = None
-        """Whose handler gave the task its name."""
+        self._shift: Shift
 
     @trio.lowlevel.enable_ki_protection
     async def work(self) -> None:
@@ -169,6 +206,7 @@ class _Worker:
         A cancelled bus begins nothing any more.
         """
         self._task = trio.lowlevel.current_task()
+        self._shift = self._workers.front.shift(self._workers, self._task)
         self._arrive()
         staying = True
         try:
@@ -184,32 +222,14 @@ class _Worker:
         workers = self._workers
         while True:
             await trio.lowlevel.checkpoint_if_cancelled()
-            if workers.leader is None:
-                workers.leader = self
-            suspended = self._lead() if workers.leader is self else workers.dispatcher.serve_apart()
-            if suspended is not None:
-                if not await self._see_through(suspended, scope):
+            usable = await self._shift.serve(scope)
+            if usable is not None:
+                if not usable:
                     return True
-            elif workers.leader is self:
+            elif workers.leader is self._task:
                 await workers.pause()
             elif not await self._follow():
                 return False
-
-    def _lead(self) -> Suspended | None:
-        """Drain the ready queue until it is empty or a handler suspends, and step back; or else the budget is spent."""
-        workers = self._workers
-        queue, apart = workers.readiness.queue, workers.readiness.apart
-        suspended = None
-        budget = LEADER_BUDGET
-        while suspended is None and (queue or apart):
-            if not budget:
-                return None
-            if queue:
-                budget, suspended = workers.front.drain(budget)
-            else:
-                budget, suspended = budget - 1, workers.dispatcher.serve_apart()
-        workers.step_back(suspended)
-        return suspended
 
     def _arrive(self) -> None:
         self._workers.coming -= 1
@@ -224,9 +244,8 @@ class _Worker:
             return False
         generation = workers.generation
         workers.spares[task] = None
-        if self._served is not None:
-            self._served = None
-            task.name = _IDLE
+        self._shift.idle()
+        task.name = _IDLE
         await trio.lowlevel.wait_task_rescheduled(self._abort)
         if generation != workers.generation:
             return False
@@ -236,64 +255,6 @@ class _Worker:
     def _abort(self, _: object) -> trio.lowlevel.Abort:
         del self._workers.spares[self._task]
         return trio.lowlevel.Abort.SUCCEEDED
-
-    @types.coroutine
-    def _see_through(self, suspended: Suspended, scope: trio.CancelScope) -> Generator[Any, Any, bool]:
-        """Run a suspended handler to its end, and lead then if nobody does; return whether `scope` is still usable.
-
-        Passes on what the handler asks of trio, and what trio answers. To cancel the scope, by hand or by its deadline,
-        makes the handler fail.
-        """
-        delivery, coroutine, context, trap, deadline = suspended
-        calls = self._workers.calls
-        recipient = recipient_of(delivery)
-        self._serves(recipient)
-        delivery._scope = scope
-        if deadline < inf:
-            scope.deadline = deadline
-        step: Callable[[Any], object]
-        try:
-            while type(trap) is not _Answer:
-                try:
-                    value = yield trap
-                except BaseException as error:  # noqa: BLE001 - handed on to the handler
-                    step, value = coroutine.throw, error
-                else:
-                    step = coroutine.send
-                calls.resumes()
-                try:
-                    trap = context.run(_go_on, step, value)
-                finally:
-                    value = None  # an error that is kept here would keep its frames, and they what is iterated there
-                    calls.stops(recipient)
-        except BaseException as error:
-            failure = _failure(delivery, scope, error)
-            if failure is None:
-                calls.abandon(delivery)
-                raise
-            self._claim()
-            calls.fail(delivery, failure, retry=delivery._cause is None)
-        else:
-            self._claim()
-            calls.finish(delivery, trap[0])
-        finally:
-            delivery._scope = None
-        if deadline < inf:
-            scope.deadline = inf
-        elif delivery._cause is None:
-            return True
-        return not scope.cancel_called
-
-    def _serves(self, recipient: Recipient) -> None:
-        """Name the task after the agent whose handler it runs."""
-        if recipient is not self._served:
-            self._served = recipient
-            self._task.name = f"{_IDLE} for {recipient.name}"
-
-    def _claim(self) -> None:
-        """Lead, unless somebody does: what is ready now needs no other worker."""
-        if self._workers.leader is None:
-            self._workers.leader = self
 
 
 def _failure(delivery: Delivery, scope: trio.CancelScope, error: BaseException) -> Exception | None:
@@ -315,20 +276,3 @@ def _foreign(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
         return error.split(ours)[1] is not None  # pyright: ignore[reportUnknownMemberType] - of whatever is in it
     return not isinstance(error, ours)
-
-
-class _Answer(tuple[object]):
-    """What a handler returned at its end."""
-
-    __slots__ = ()
-
-
-@trio.lowlevel.disable_ki_protection
-def _go_on(step: Callable[[Any], object], value: object) -> object:
-    """Let a handler go on, and return what it asks of trio next, or its answer."""
-    try:
-        return step(value)
-    except StopIteration as end:  # caught here it costs least: no frame is left by it
-        return _Answer((end.value,))
-    finally:
-        del value

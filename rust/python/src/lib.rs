@@ -20,7 +20,8 @@ mod _native {
     #[pymodule_export]
     use crate::delivery::{
         Alarms, Current, Delivery, Desk, Door, Histogram, Ids, Lane, Message, Meter, Pump,
-        QuotaState, ReadyQueue, Receipt, RecipientState, Request, RouteState, Selection, Target,
+        QuotaState, ReadyQueue, Receipt, RecipientState, Request, RouteState, Selection, Shift,
+        Target, WorkersState,
     };
     #[pymodule_export]
     use crate::grammar::Grammar;

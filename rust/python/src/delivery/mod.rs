@@ -2,21 +2,28 @@
 //!
 //! Everything here belongs to one interpreter and is touched under its lock alone: see [`cell`]. The machine of
 //! `stentor._machine` holds these objects and decides everything that is out of the ordinary; [`pump`] does the
-//! ordinary: a message that there is room for, for handlers that are free, fail not and wait for nothing.
+//! ordinary: a message that there is room for, for handlers that are free and fail not. What a worker does with all this
+//! is its [`shift`], in which also a handler that waits is driven to its end.
 mod alarms;
 mod asking;
 mod cell;
 mod context;
+mod coroutine;
 mod deliveries;
 mod door;
 mod histogram;
 mod mailbox;
 mod message;
 mod pump;
+mod queue;
 mod recipient;
 mod requests;
 mod routes;
+mod serving;
+mod shift;
+mod suspended;
 mod time;
+mod workers;
 
 pub(crate) use alarms::Alarms;
 pub(crate) use asking::Desk;
@@ -26,8 +33,11 @@ pub(crate) use door::{Door, Ids, Receipt};
 pub(crate) use histogram::Histogram;
 pub(crate) use mailbox::{Lane, QuotaState};
 pub(crate) use message::Message;
-pub(crate) use pump::{Pump, ReadyQueue};
+pub(crate) use pump::Pump;
+pub(crate) use queue::ReadyQueue;
 pub(crate) use recipient::RecipientState;
 pub(crate) use requests::Request;
 pub(crate) use routes::{RouteState, Selection, Target};
+pub(crate) use shift::Shift;
 pub(crate) use time::Meter;
+pub(crate) use workers::WorkersState;

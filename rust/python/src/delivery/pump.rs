@@ -2,112 +2,48 @@
 //!
 //! It does what `stentor._machine.dispatcher` does, for the ordinary case: one message at a time, for a handler, due at
 //! once, that never expires, with a quota that pushes nothing out. Whatever else is in a lane it leaves to the machine,
-//! lane by lane, so that the order is the same. A call that fails, is watched, returns an answer or suspends is handed to
-//! the machine with a `Delivery` made for it; any other has none, unless its handler asks.
+//! lane by lane, so that the order is the same. A call that fails, is watched or returns an answer is handed to the machine
+//! with a `Delivery` made for it, and one that suspends has one too; any other has none, unless its handler asks.
 #![allow(
     unsafe_code,
     reason = "a vector call and the send of a coroutine have no safe interface as fast"
 )]
 
-use std::collections::VecDeque;
-
 use pyo3::exceptions::{PyException, PyRuntimeError, PyStopIteration};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyNone, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::cell::LockedCell;
-use super::context::{Current, Spare, enter, leave};
+use super::context::{Current, Spare};
+use super::coroutine::{Stepped, inside, send};
 use super::deliveries::{Delivery, OVER, RUNNING, WAITING};
 use super::mailbox::{Entry, Lane};
 use super::message::Message;
+use super::queue::ReadyQueue;
 use super::recipient::RecipientState;
 use super::requests::Request;
 use super::routes::Target;
+use super::suspended::Suspended;
 use super::time::Meter;
 
-/// The lanes that can be served now, first come first served.
-#[pyclass(module = "stentor._native", frozen)]
-pub(crate) struct ReadyQueue(LockedCell<VecDeque<Py<Lane>>>);
-
-impl ReadyQueue {
-    #[inline]
-    fn push(&self, py: Python<'_>, lane: &Py<Lane>) {
-        lane.get().scheduled.set(true);
-        self.0.with(|lanes| lanes.push_back(lane.clone_ref(py)));
-    }
-
-    #[inline]
-    fn is_empty(&self) -> bool {
-        self.0.with(|lanes| lanes.is_empty())
-    }
-}
-
-#[pymethods]
-impl ReadyQueue {
-    #[new]
-    fn new() -> Self {
-        Self(LockedCell::new(VecDeque::new()))
-    }
-
-    /// Put a lane at the end.
-    fn append(&self, lane: Py<Lane>) {
-        self.0.with(|lanes| lanes.push_back(lane));
-    }
-
-    /// Remove and return the lane at the front.
-    ///
-    /// Raises:
-    ///     IndexError: there is none.
-    fn popleft(&self) -> PyResult<Py<Lane>> {
-        let lane = self.0.with(VecDeque::pop_front);
-        lane.ok_or_else(|| pyo3::exceptions::PyIndexError::new_err("no lane is ready"))
-    }
-
-    /// Take a lane out, if it stands here.
-    fn discard(&self, lane: &Bound<'_, Lane>) {
-        let removed = self.0.with(|lanes| {
-            let place = lanes.iter().position(|one| one.is(lane))?;
-            lanes.remove(place)
-        });
-        drop(removed);
-    }
-
-    /// Take all lanes out.
-    fn clear(&self) {
-        drop(self.0.replace(VecDeque::new()));
-    }
-
-    fn __len__(&self) -> usize {
-        self.0.with(|lanes| lanes.len())
-    }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.0
-            .with(|lanes| lanes.iter().try_for_each(|lane| visit.call(lane)))
-    }
-
-    fn __clear__(&self) {
-        self.clear();
-    }
-}
-
 /// What the pump asks of the machine of `stentor._machine` when something is out of the ordinary.
-struct Machine {
-    /// `step() -> Suspended | None`: serve the lane at the front of the queue.
-    step: Py<PyAny>,
+pub(super) struct Machine {
+    /// `serve(lane) -> Suspended | None`: begin one call for a lane.
+    pub(super) serve: Py<PyAny>,
     /// `arrange(lane)`: line a lane up if it is due.
     arrange: Py<PyAny>,
     /// `begun(delivery)`: a handler is about to be called.
     begun: Py<PyAny>,
     /// `finish(delivery, answer)`: a handler has finished.
-    finish: Py<PyAny>,
+    pub(super) finish: Py<PyAny>,
     /// `fail(delivery, error)`: a handler has failed.
     fail: Py<PyAny>,
     /// `abandon(delivery)`: a handler was cancelled from outside.
     abandon: Py<PyAny>,
+    /// `tell_room(quota)`: there is room for whoever waits for it.
+    room: Py<PyAny>,
     /// `on_ready()`: the queue may have become non-empty.
     ready: Py<PyAny>,
     /// `on_quiet()`: nothing is busy any more.
@@ -117,14 +53,15 @@ struct Machine {
 }
 
 impl Machine {
-    fn all(&self) -> [&Py<PyAny>; 9] {
+    fn all(&self) -> [&Py<PyAny>; 10] {
         [
-            &self.step,
+            &self.serve,
             &self.arrange,
             &self.begun,
             &self.finish,
             &self.fail,
             &self.abandon,
+            &self.room,
             &self.ready,
             &self.quiet,
             &self.as_coroutine,
@@ -132,58 +69,54 @@ impl Machine {
     }
 }
 
-/// How a handler came to the end of its first step.
-enum Stepped<'py> {
-    Returned(Bound<'py, PyAny>),
-    Suspended {
-        coroutine: Py<PyAny>,
-        trap: Py<PyAny>,
-    },
-    Raised(PyErr),
-}
-
 /// Puts messages into mailboxes and calls handlers; it belongs to one bus, and one thread.
 #[pyclass(module = "stentor._native", frozen)]
 pub(crate) struct Pump {
-    meter: Py<Meter>,
-    queue: Py<ReadyQueue>,
+    pub(super) meter: Py<Meter>,
+    pub(super) queue: Py<ReadyQueue>,
+    /// The lanes that are set apart.
+    pub(super) apart: Py<ReadyQueue>,
     current: Py<Current>,
     /// Whether every outcome is to be told, so that the machine writes it down.
     observed: bool,
-    machine: Machine,
-    /// The call that has suspended, until the machine takes it.
-    suspended: LockedCell<Option<Py<PyAny>>>,
+    /// Calls in a row without waiting after which a lane is set apart no longer.
+    pub(super) patience: u32,
+    pub(super) machine: Machine,
 }
 
 #[pymethods]
 impl Pump {
     #[new]
     #[pyo3(
-        signature = (meter, queue, current, *, observed, step, arrange, begun, finish, fail, abandon, ready, quiet, as_coroutine),
+        signature = (meter, queue, apart, current, *, observed, patience, serve, arrange, begun, finish, fail, abandon, room, ready, quiet, as_coroutine),
     )]
     #[allow(clippy::too_many_arguments, reason = "as many as there are ways out")]
     fn new(
         meter: Py<Meter>,
         queue: Py<ReadyQueue>,
+        apart: Py<ReadyQueue>,
         current: Py<Current>,
         observed: bool,
-        step: Py<PyAny>,
+        patience: u32,
+        serve: Py<PyAny>,
         arrange: Py<PyAny>,
         begun: Py<PyAny>,
         finish: Py<PyAny>,
         fail: Py<PyAny>,
         abandon: Py<PyAny>,
+        room: Py<PyAny>,
         ready: Py<PyAny>,
         quiet: Py<PyAny>,
         as_coroutine: Py<PyAny>,
     ) -> Self {
         let machine = Machine {
-            step,
+            serve,
             arrange,
             begun,
             finish,
             fail,
             abandon,
+            room,
             ready,
             quiet,
             as_coroutine,
@@ -191,10 +124,11 @@ impl Pump {
         Self {
             meter,
             queue,
+            apart,
             current,
             observed,
+            patience,
             machine,
-            suspended: LockedCell::new(None),
         }
     }
 
@@ -214,43 +148,11 @@ impl Pump {
         Ok(true)
     }
 
-    /// Serve lanes until so many calls have begun, none is ready, or one suspends; return how many more might have begun.
-    fn drain(&self, py: Python<'_>, budget: u32) -> PyResult<u32> {
-        let mut left = budget;
-        while left > 0 {
-            let Some(lane) = self.queue.get().0.with(VecDeque::pop_front) else {
-                break;
-            };
-            left -= 1;
-            let lane = lane.into_bound(py);
-            let suspended = if let Some((entry, handler)) = self.take(py, &lane)? {
-                self.call(py, lane.get().recipient.get(), entry, &handler)?
-            } else {
-                self.queue
-                    .get()
-                    .0
-                    .with(|lanes| lanes.push_front(lane.unbind()));
-                let found = self.machine.step.call0(py)?;
-                (!found.is_none(py)).then_some(found)
-            };
-            if suspended.is_some() {
-                drop(self.suspended.replace(suspended));
-                break;
-            }
-        }
-        Ok(left)
-    }
-
-    /// Return the call that has suspended, as `(delivery, coroutine, context, trap, deadline)`; None if none has.
-    fn take_suspended(&self) -> Option<Py<PyAny>> {
-        self.suspended.replace(None)
-    }
-
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.meter)?;
         visit.call(&self.queue)?;
+        visit.call(&self.apart)?;
         visit.call(&self.current)?;
-        self.suspended.with(|call| visit.call(&*call))?;
         self.machine
             .all()
             .iter()
@@ -330,18 +232,14 @@ impl Pump {
 
     /// Takes the next entry of a lane, and a slot for it; None if that is not the ordinary thing to do.
     #[inline]
-    fn take<'py>(
+    pub(super) fn take<'py>(
         &self,
         py: Python<'py>,
         lane: &Bound<'py, Lane>,
     ) -> PyResult<Option<(Entry, Bound<'py, PyAny>)>> {
         let state = lane.get();
         let recipient = state.recipient.get();
-        if !state.realtime
-            || state.apart.get() > 0
-            || state.tries_again()
-            || recipient.slots.get() <= 0
-        {
+        if !state.realtime || state.tries_again() || recipient.slots.get() <= 0 {
             return Ok(None);
         }
         let Some(handler) = recipient.handler.shared(py) else {
@@ -354,12 +252,9 @@ impl Pump {
         let quota = entry.target().get().quota.get();
         quota.waiting.set(quota.waiting.get() - 1);
         if quota.is_awaited() {
-            entry
-                .target()
-                .get()
-                .quota
-                .bind(py)
-                .call_method0("wake_oldest")?;
+            self.machine
+                .room
+                .call1(py, (&entry.target().get().quota,))?;
         }
         recipient.slots.add(-1);
         if !state.counted.get() {
@@ -390,13 +285,13 @@ impl Pump {
 
     /// Calls the handler with what was taken, as far as it goes without waiting; returns it if it suspends.
     #[inline]
-    fn call(
+    pub(super) fn call(
         &self,
         py: Python<'_>,
         recipient: &RecipientState,
         entry: Entry,
         handler: &Bound<'_, PyAny>,
-    ) -> PyResult<Option<Py<PyAny>>> {
+    ) -> PyResult<Option<(Suspended, Py<PyAny>)>> {
         let meter = self.meter.get();
         let started = meter.now.get();
         let spare = self.spare(py, recipient)?;
@@ -414,11 +309,14 @@ impl Pump {
         if self.observed {
             self.machine.begun.call1(py, (spare.delivery(py)?,))?;
         }
-        enter(py, &spare.context)?;
-        let stepped = self.first_step(py, recipient, handler, &message, &spare);
-        leave(py, &spare.context)?;
+        let stepped = inside(py, &spare.context, || {
+            self.first_step(py, recipient, handler, &message, &spare)
+        });
         recipient.eager.put(py, None);
-        let now = meter.tick(py)?;
+        let (stepped, now) = match meter.tick(py) {
+            Ok(now) => (stepped, now),
+            Err(error) => (Stepped::Raised(error), started),
+        };
         recipient.count_block(now - started);
         match stepped {
             Stepped::Returned(answer) => {
@@ -428,14 +326,9 @@ impl Pump {
             }
             Stepped::Suspended { coroutine, trap } => {
                 let deadline = started + recipient.timeout.get();
-                let call = (
-                    spare.delivery(py)?,
-                    coroutine,
-                    spare.context,
-                    trap,
-                    deadline,
-                );
-                Ok(Some(call.into_pyobject(py)?.into_any().unbind()))
+                let delivery = spare.delivery(py)?;
+                let call = Suspended::new(delivery, coroutine, spare, deadline);
+                Ok(Some((call, trap)))
             }
             Stepped::Raised(error) => {
                 let delivery = spare.delivery(py)?;
@@ -466,7 +359,7 @@ impl Pump {
 
     /// Lets a handler have finished, by the machine where somebody wants to be told of it.
     #[inline]
-    fn end(
+    pub(super) fn end(
         &self,
         py: Python<'_>,
         recipient: &RecipientState,
@@ -507,7 +400,7 @@ impl Pump {
         spare: &Spare,
     ) -> Stepped<'py> {
         match self.start(py, recipient, handler, message, spare) {
-            Ok(coroutine) => send_none(py, coroutine),
+            Ok(coroutine) => send(py, coroutine, PyNone::get(py).as_any()),
             Err(error) if error.is_instance_of::<PyStopIteration>(py) => {
                 let outer = PyRuntimeError::new_err("the handler raised StopIteration");
                 outer.set_cause(py, Some(error));
@@ -599,23 +492,5 @@ impl Pump {
             }
         }
         Ok(())
-    }
-}
-
-/// Runs a coroutine that has not begun until it ends or suspends.
-#[inline]
-fn send_none(py: Python<'_>, coroutine: Py<PyAny>) -> Stepped<'_> {
-    let mut result = std::ptr::null_mut();
-    // SAFETY: a live coroutine; the result is a new reference unless there is an error.
-    let sent = unsafe { ffi::PyIter_Send(coroutine.as_ptr(), ffi::Py_None(), &raw mut result) };
-    // SAFETY: as above.
-    let result = unsafe { Bound::from_owned_ptr_or_opt(py, result) };
-    match (sent, result) {
-        (ffi::PySendResult::PYGEN_RETURN, Some(answer)) => Stepped::Returned(answer),
-        (ffi::PySendResult::PYGEN_NEXT, Some(trap)) => Stepped::Suspended {
-            coroutine,
-            trap: trap.unbind(),
-        },
-        _ => Stepped::Raised(PyErr::fetch(py)),
     }
 }

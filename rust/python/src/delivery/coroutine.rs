@@ -1,0 +1,78 @@
+//! Coroutines of handlers, driven from here.
+#![allow(
+    unsafe_code,
+    reason = "the send of a coroutine has no safe interface as fast"
+)]
+
+use pyo3::exceptions::PyStopIteration;
+use pyo3::ffi;
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use super::context::{enter, leave};
+
+/// How far a handler came.
+pub(crate) enum Stepped<'py> {
+    Returned(Bound<'py, PyAny>),
+    /// It waits, and asks this of trio.
+    Suspended {
+        coroutine: Py<PyAny>,
+        trap: Py<PyAny>,
+    },
+    Raised(PyErr),
+}
+
+/// Does a step of a handler inside of its context.
+#[inline]
+pub(crate) fn inside<'py>(
+    py: Python<'py>,
+    context: &Py<PyAny>,
+    step: impl FnOnce() -> Stepped<'py>,
+) -> Stepped<'py> {
+    if let Err(error) = enter(py, context) {
+        return Stepped::Raised(error);
+    }
+    let stepped = step();
+    match leave(py, context) {
+        Ok(()) => stepped,
+        Err(error) => Stepped::Raised(error),
+    }
+}
+
+/// Lets a coroutine begin, with None, or go on with what trio answers, until it ends or suspends.
+#[inline]
+pub(crate) fn send<'py>(
+    py: Python<'py>,
+    coroutine: Py<PyAny>,
+    value: &Bound<'_, PyAny>,
+) -> Stepped<'py> {
+    let mut result = std::ptr::null_mut();
+    // SAFETY: a live coroutine and a live value; the result is a new reference unless there is an error.
+    let sent = unsafe { ffi::PyIter_Send(coroutine.as_ptr(), value.as_ptr(), &raw mut result) };
+    // SAFETY: as above.
+    let result = unsafe { Bound::from_owned_ptr_or_opt(py, result) };
+    match (sent, result) {
+        (ffi::PySendResult::PYGEN_RETURN, Some(answer)) => Stepped::Returned(answer),
+        (ffi::PySendResult::PYGEN_NEXT, Some(trap)) => Stepped::Suspended {
+            coroutine,
+            trap: trap.unbind(),
+        },
+        _ => Stepped::Raised(PyErr::fetch(py)),
+    }
+}
+
+/// Raises an error where a coroutine waits, and lets it go on until it ends or suspends.
+#[cold]
+pub(crate) fn throw(py: Python<'_>, coroutine: Py<PyAny>, error: PyErr) -> Stepped<'_> {
+    let thrown = coroutine.call_method1(py, intern!(py, "throw"), (error.into_value(py),));
+    match thrown {
+        Ok(trap) => Stepped::Suspended { coroutine, trap },
+        Err(end) if end.is_instance_of::<PyStopIteration>(py) => {
+            match end.value(py).getattr(intern!(py, "value")) {
+                Ok(answer) => Stepped::Returned(answer),
+                Err(error) => Stepped::Raised(error),
+            }
+        }
+        Err(error) => Stepped::Raised(error),
+    }
+}

@@ -1,0 +1,93 @@
+//! Serving: which lane is called next, and how a call ends that has waited.
+use pyo3::prelude::*;
+
+use super::context::Spare;
+use super::deliveries::Delivery;
+use super::mailbox::Lane;
+use super::pump::Pump;
+use super::suspended::Suspended;
+
+/// A call that suspends in its first step, and what it asks of trio.
+type Asking = Option<(Suspended, Py<PyAny>)>;
+
+impl Pump {
+    /// Whether no lane can be served now.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.get().is_empty() && self.apart.get().is_empty()
+    }
+
+    /// Serves lanes until none is ready or one suspends, and no more than `budget`, of which is taken what is used.
+    ///
+    /// A lane whose handler keeps waiting is set apart, if it is not the only one, and served when there is no other.
+    pub(crate) fn lead(&self, py: Python<'_>, budget: &mut u32) -> PyResult<Asking> {
+        let mut asking = None;
+        while asking.is_none() && *budget > 0 && !self.is_empty() {
+            *budget -= 1;
+            asking = match self.queue.get().next() {
+                Some(lane) if lane.get().apart.get() > 0 && !self.is_empty() => {
+                    self.apart.get().append(lane);
+                    None
+                }
+                Some(lane) => self.serve(py, lane)?,
+                None => self.serve_apart(py)?,
+            };
+        }
+        Ok(asking)
+    }
+
+    /// Serves the first lane that is set apart, if there is one.
+    pub(crate) fn serve_apart(&self, py: Python<'_>) -> PyResult<Asking> {
+        match self.apart.get().next() {
+            Some(lane) => self.serve(py, lane),
+            None => Ok(None),
+        }
+    }
+
+    /// Begins one call for a lane; the machine does where that is not the ordinary thing to do.
+    #[inline]
+    fn serve(&self, py: Python<'_>, lane: Py<Lane>) -> PyResult<Asking> {
+        let lane = lane.into_bound(py);
+        let Some((entry, handler)) = self.take(py, &lane)? else {
+            let found = self.machine.serve.call1(py, (lane,))?.into_bound(py);
+            return (!found.is_none())
+                .then(|| Suspended::of(&found))
+                .transpose();
+        };
+        let state = lane.get();
+        let asking = self.call(py, state.recipient.get(), entry, &handler)?;
+        if asking.is_some() {
+            state.apart.set(self.patience);
+        } else if state.apart.get() > 0 {
+            state.apart.set(state.apart.get() - 1);
+        }
+        Ok(asking)
+    }
+
+    /// Lets a handler that has waited have finished.
+    #[inline]
+    pub(crate) fn finished(
+        &self,
+        py: Python<'_>,
+        delivery: &Py<Delivery>,
+        answer: &Bound<'_, PyAny>,
+        spare: Option<Spare>,
+    ) -> PyResult<()> {
+        let Some(spare) = spare else {
+            let finish = &self.machine.finish;
+            return finish.call1(py, (delivery, answer)).map(drop);
+        };
+        let one = delivery.get();
+        let recipient = one.target.get().recipient.get();
+        let now = self.meter.get().now.get();
+        self.end(
+            py,
+            recipient,
+            &spare,
+            answer,
+            now,
+            one.message.get().timestamp,
+        )?;
+        spare.recycle(py, recipient)
+    }
+}
