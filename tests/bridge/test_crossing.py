@@ -10,7 +10,7 @@ import trio
 
 import stentor
 from stentor import AddressingMode, Priority, Trouble
-from stentor.bridge import Gap, GapKind, RedisBridge, UnsendableError
+from stentor.bridge import Gap, GapKind, RedisBridge, UnsendableError, _bridge
 from stentor.bridge._body import Beacon, Control, Goodbye, Presence, RollCall, encode_control
 from stentor.bridge._envelope import Envelope, EnvelopeCodec
 from tests.bridge.joined import OPTIONS, Log, joined, until
@@ -294,7 +294,8 @@ async def test_nothing_that_comes_ends_the_bridge(server: RedisServer, transport
                 assert into.state == "connected"
 
 
-async def test_a_bridge_that_cannot_be_made_leaves_nothing_behind() -> None:
+async def test_a_bridge_that_cannot_be_made_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_bridge, "DRAIN", 0.1)  # there is no server to say goodbye to
     async with stentor.open_bus() as bus:
         with pytest.raises(ValueError, match=re.escape("durable must go with a store given to open_bus")):
             async with RedisBridge(bus, "redis://localhost", durable=True):

@@ -9,7 +9,7 @@ import pytest
 
 import stentor
 from stentor import Trouble
-from stentor.bridge import LinkTiming, RedisBridge
+from stentor.bridge import LinkTiming, RedisBridge, _bridge
 from tests.bridge.joined import OPTIONS, Log, trim, until
 from tests.bridge.servers import RedisServer, redis_server, tls_server
 from tests.package import ROOT
@@ -64,8 +64,9 @@ async def test_the_rights_of_the_guide_are_enough(server: RedisServer, transport
 
 @both
 async def test_a_wrong_password_is_told_and_is_in_no_text(
-    server: RedisServer, transport: str, caplog: pytest.LogCaptureFixture
+    server: RedisServer, transport: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(_bridge, "DRAIN", 0.1)  # nothing that waits for the server can be sent at the end
     async with stentor.open_bus() as bus:
         options: dict[str, Any] = OPTIONS | {"user": "sim", "password": "hush-hush", "transport": transport}
         async with RedisBridge(bus, server.url, out=["t"], **options) as bridge:
