@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import signal
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
@@ -37,6 +38,12 @@ hypothesis.settings.load_profile("fixed")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Lets the tests run once more with the dispatcher that the native one is compared with."""
     parser.addoption("--dispatcher", choices=["native", "python"], help="moves the messages of every bus")
+
+
+def pytest_configure() -> None:
+    """Undoes what a shell does to a command in the background: it and all it starts would ignore Ctrl+C."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
