@@ -11,6 +11,7 @@ from trio.lowlevel import Abort, Task
 from typing_extensions import disjoint_base
 
 from stentor._machine.calls import Suspended
+from stentor._machine.waits import AnyOf, Waits
 from stentor._mechanisms.deliveries import Watcher
 from stentor._mechanisms.mailbox import Quota
 from stentor._mechanisms.recipients import Recipient
@@ -1086,7 +1087,8 @@ class Desk:
         reschedule: Callable[[Task, Any], None],
         woken: object,
         arm: Callable[[float], None],
-        check: Callable[[], None],
+        waits: Waits,
+        any_of: Callable[[Iterable[Recipient | Delivery]], AnyOf],
     ) -> Desk: ...
     def ask(
         self, topic: str, payload: object, timeout: float, options: Mapping[str, object], wanted: int | None
@@ -1130,20 +1132,15 @@ class Request:
     def silent(self) -> tuple[str, ...]:
         """Who was asked, and neither answered nor failed."""
 
-    @property
-    def expected(self) -> list[Recipient]:
-        """Who is expected to be called with it, while nobody has it."""
-
-    @property
-    def pending(self) -> list[Delivery]:
-        """The deliveries of which an answer may come."""
-
     def select(self, selection: Selection) -> Selection:
         """Take note of who may answer.
 
         Raises:
             DeadlockError: Waiting for them would never end.
         """
+
+    def awaited(self) -> list[Recipient | Delivery | AnyOf]:
+        """Name whom it waits for: all who have it or will, or any of them when one answer is enough."""
 
     def accepted(self, delivery: Delivery) -> None:
         """Expect an answer from the agent of a delivery."""

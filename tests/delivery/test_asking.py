@@ -226,6 +226,64 @@ async def test_publish_and_wait_is_told_of_each_delivery_once() -> None:
             assert (await receipt.confirmed()).subscribers_reached == 3
 
 
+async def test_a_handler_that_asks_several_at_once_is_refused_what_closes_a_cycle() -> None:
+    said: list[object] = []
+
+    async def asks(topic: str) -> None:
+        try:
+            said.append((await bus.request(topic, topic, timeout=50.0)).payload)
+        except stentor.DeadlockError as error:
+            said.append(str(error))
+
+    async def both(_: object) -> str:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(asks, "slow")
+            await all_parked()
+            nursery.start_soon(asks, "loop")
+        return "both"
+
+    async def slow(message: stentor.Message) -> object:
+        await trio.sleep(1)
+        return message.payload
+
+    async def loop(_: object) -> str:
+        await asks("both")
+        return "loop"
+
+    async with stentor.open_bus() as bus:
+        for name, handler in (("both", both), ("slow", slow), ("loop", loop)):
+            bus.register(name, handler).subscribe(name)
+        assert (await bus.request("both", 1)).payload == "both"
+        await bus.settled()
+        assert said == ["waiting here would never end: 'loop' waits for 'both' waits for 'loop'", "loop", "slow"]
+        assert not bus._parts.waits._waits
+
+
+async def test_handlers_that_ask_are_cancelled_and_answered_and_wait_for_nobody_afterwards() -> None:
+    got: list[object] = []
+
+    async def asks(message: stentor.Message) -> None:
+        with trio.move_on_after(1):
+            got.append((await bus.request("slow", message.payload)).payload)
+        got.append((await bus.gather("quick", message.payload, timeout=2.0)).complete)
+
+    async def slow(message: stentor.Message) -> object:
+        await trio.sleep(0 if message.payload else 2)
+        return message.payload
+
+    async with stentor.open_bus() as bus:
+        bus.register("asks", asks).subscribe("ask")
+        bus.register("slow", slow).subscribe("slow")
+        for name in ("one", "two"):
+            bus.register(name, echo).subscribe("quick")
+        for payload in (1, 0, 2):
+            await bus.publish("ask", payload)
+        await bus.settled()
+        assert got == [1, True, True, True]
+        assert not bus._parts.waits._waits
+        assert bus.statistics().running == 0
+
+
 class Payload:
     """Something that a weak reference can be made to."""
 

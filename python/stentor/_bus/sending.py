@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Unpack
 
 import trio
 
-from stentor._machine.requests import Request, ask_at_once, awaited, no_reply, wait
+from stentor._machine.requests import Request, ask_at_once, no_reply, wait
 from stentor._machine.resubmission import Resubmission
 from stentor._mechanisms.subscriptions import RESERVED, reserved_topic
 from stentor._values import checks
@@ -301,7 +301,7 @@ class Sending:
         request = Request(message, wanted, parts.requests.desk)
         parts.requests.open(request)
         try:
-            with parts.waits.waiting_for(partial(awaited, request)):
+            with parts.waits.waiting_for(request.awaited):
                 if await parts.publishing.publish_until(deadline, message, request):
                     await wait(request, deadline)
         finally:

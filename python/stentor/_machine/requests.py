@@ -1,6 +1,6 @@
 """Requests and replies: who asked waits for one answer, or for everybody's, and never gets anybody else's.
 
-The question itself, with whoever waits for its answers, is a native `Request`. Here is what of it may wait, and what is
+The question itself, with whoever waits for its answers, is a native `Request`; here is how one waits there, and what is
 said where there is no answer.
 """
 
@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, final
 import trio
 
 from stentor._machine.waits import AnyOf
-from stentor._mechanisms.deliveries import recipient_of
 from stentor._mechanisms.subscriptions import reserved_topic
 from stentor._native import Desk
 from stentor._native import Request as Request
 from stentor._values.errors import NoResponderError, RequestFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Mapping
 
     from stentor._machine.timers import Timers
-    from stentor._machine.waits import Awaited, Waits
+    from stentor._machine.waits import Waits
     from stentor._mechanisms.subscriptions import SubscriptionTable
     from stentor._native import Door
     from stentor._values.messages import Message
@@ -98,13 +97,6 @@ def _wait(request: Request, task: trio.lowlevel.Task, deadline: float) -> Genera
         sent.unwrap()
 
 
-def awaited(request: Request) -> Iterator[Awaited]:
-    """Name whom a request waits for: all who have it or will, or any of them when one answer is enough."""
-    pending = [*request.expected, *(d if d in recipient_of(d).running else recipient_of(d) for d in request.pending)]
-    if pending:
-        yield from pending if request.wanted is None else (AnyOf(pending),)
-
-
 def no_reply(request: Request) -> Exception:
     """Return why there is no reply: all handlers failed, or the time is up."""
     topic, silent = request.message.topic, request.silent
@@ -146,7 +138,8 @@ class Requests:
             reschedule=trio.lowlevel.reschedule,
             woken=WOKEN,
             arm=timers.arm,
-            check=waits.check,
+            waits=waits,
+            any_of=AnyOf,
         )
         self.late: int = 0
         """Replies for which nobody waited, or not any more."""

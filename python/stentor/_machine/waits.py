@@ -15,6 +15,8 @@ from __future__ import annotations
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final, TypeAlias, final
 
+import trio
+
 from stentor._mechanisms.deliveries import Delivery
 from stentor._values.errors import DeadlockError
 
@@ -70,15 +72,29 @@ class Waits:
 
     @contextmanager
     def _handler_waits(self, waiter: Delivery, awaited: Callable[[], Iterable[Awaited]]) -> Iterator[None]:
-        waits = self._waits.setdefault(waiter, [])
-        waits.append(awaited)
+        self.enter(waiter, awaited)
         try:
             self.check()
             yield
         finally:
-            waits.remove(awaited)
-            if not waits:
-                self._waits.pop(waiter, None)
+            self.leave(waiter, awaited)
+
+    @trio.lowlevel.enable_ki_protection
+    def enter(self, waiter: Delivery, awaited: Callable[[], Iterable[Awaited]]) -> None:
+        """Enter, unchecked, that `waiter` waits for all whom `awaited` names."""
+        self._waits.setdefault(waiter, []).append(awaited)
+
+    @trio.lowlevel.enable_ki_protection
+    def leave(self, waiter: Delivery, awaited: Callable[[], Iterable[Awaited]]) -> None:
+        """Take out what was entered."""
+        waits = self._waits[waiter]
+        waits.remove(awaited)
+        if not waits:
+            del self._waits[waiter]
+
+    def waits(self, waiter: Delivery) -> bool:
+        """Say whether the handler of `waiter` waits for anybody."""
+        return waiter in self._waits
 
     def check(self) -> None:
         """Look whether the current handler can go on; O(handlers and agents that it waits for, directly or not).

@@ -6,6 +6,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::alarms::Alarms;
 use super::cell::LockedCell;
+use super::deliveries::Delivery;
 use super::door::{Door, may_be_reserved};
 use super::message::Message;
 use super::pump::Pump;
@@ -49,10 +50,12 @@ struct Way<'a, 'py> {
     pump: &'a Pump,
     /// Who asks.
     task: Bound<'py, PyAny>,
+    /// In whose handler.
+    asker: Option<Py<Delivery>>,
 }
 
 impl Door {
-    /// The way of a question that is asked outside of handlers, if it is the ordinary one.
+    /// The way of a question, if it is the ordinary one.
     fn way_of_question<'py>(
         &self,
         py: Python<'py>,
@@ -75,7 +78,6 @@ impl Door {
                 .is_some_and(|one| !one.is_exact_instance_of::<PyString>())
             || !self.lines.bind(py).is_empty()
             || may_be_reserved(topic)
-            || self.current.get().running(py)?.is_some()
         {
             return Ok(None);
         }
@@ -88,12 +90,17 @@ impl Door {
         if !selection.get().asks_anybody(py)? || self.is_cancelled(py)? {
             return Ok(None);
         }
+        let asker = match self.current.get().running(py)? {
+            Some(running) => running.get().delivery(py)?,
+            None => None,
+        };
         Ok(Some(Way {
             topic: topic.clone(),
             sender: sender.map(Bound::unbind),
             selection,
             pump: pump.get(),
             task,
+            asker,
         }))
     }
 }
@@ -110,8 +117,10 @@ pub(super) struct Machine {
     pub(super) woken: Py<PyAny>,
     /// `arm(when)`: see to it that somebody looks at the alarms then.
     arm: Py<PyAny>,
-    /// `check()`: raise where the handler that runs waits for ever.
-    pub(super) check: Py<PyAny>,
+    /// Who waits for whom.
+    pub(super) waits: Py<PyAny>,
+    /// `any_of(awaited)`: several of whom one is enough.
+    pub(super) any_of: Py<PyAny>,
 }
 
 /// Where questions leave and answers come in.
@@ -168,6 +177,57 @@ impl Desk {
         Ok(())
     }
 
+    /// Whether a handler may wait for `wanted` answers of a selection without that it be looked at who waits for whom.
+    ///
+    /// It may if whoever is waited for can go on, and the handler waits for nobody else: that closes no cycle.
+    fn is_harmless(
+        &self,
+        py: Python<'_>,
+        asker: &Py<Delivery>,
+        selection: &Selection,
+        wanted: Option<usize>,
+    ) -> PyResult<bool> {
+        let called = selection.called(py)?;
+        let mut going = called.iter().map(|target| {
+            let recipient = target.get().recipient.get();
+            recipient.slots.get() > 0 || recipient.away.get()
+        });
+        let going = if wanted.is_some() && !called.is_empty() {
+            going.any(|goes_on| goes_on)
+        } else {
+            going.all(|goes_on| goes_on)
+        };
+        if !going {
+            return Ok(false);
+        }
+        let waits = self.machine.waits.bind(py);
+        let waits = waits.call_method1(intern!(py, "waits"), (asker,))?;
+        Ok(!waits.is_truthy()?)
+    }
+
+    /// Enters that the handler of `asker` waits for the answers to `request`.
+    fn enter_wait(&self, request: &Bound<'_, Request>, asker: Py<Delivery>) -> PyResult<()> {
+        let py = request.py();
+        let awaited = request.getattr(intern!(py, "awaited"))?;
+        let waits = &self.machine.waits;
+        waits.call_method1(py, intern!(py, "enter"), (&asker, awaited))?;
+        request.get().asker.put(py, Some(asker));
+        Ok(())
+    }
+
+    /// Takes out what was entered.
+    pub(super) fn forget_wait(
+        &self,
+        request: &Bound<'_, Request>,
+        asker: Py<Delivery>,
+    ) -> PyResult<()> {
+        let py = request.py();
+        let awaited = request.getattr(intern!(py, "awaited"))?;
+        let waits = &self.machine.waits;
+        waits.call_method1(py, intern!(py, "leave"), (asker, awaited))?;
+        Ok(())
+    }
+
     /// Whether nobody but who asked can hear an answer.
     pub(super) fn is_private(&self, py: Python<'_>) -> PyResult<bool> {
         let ears = self
@@ -183,7 +243,7 @@ impl Desk {
 impl Desk {
     #[new]
     #[pyo3(
-        signature = (door, alarms, *, waiting, table, reply_to, trap, aborted, reschedule, woken, arm, check),
+        signature = (door, alarms, *, waiting, table, reply_to, trap, aborted, reschedule, woken, arm, waits, any_of),
     )]
     #[allow(clippy::too_many_arguments, reason = "as many as it brings together")]
     fn new(
@@ -197,7 +257,8 @@ impl Desk {
         reschedule: Py<PyAny>,
         woken: Py<PyAny>,
         arm: Py<PyAny>,
-        check: Py<PyAny>,
+        waits: Py<PyAny>,
+        any_of: Py<PyAny>,
     ) -> Self {
         Self {
             door,
@@ -211,7 +272,8 @@ impl Desk {
                 reschedule,
                 woken,
                 arm,
-                check,
+                waits,
+                any_of,
             },
             seats: LockedCell::new(Vec::new()),
         }
@@ -239,7 +301,15 @@ impl Desk {
         let Some(way) = door.way_of_question(py, topic, options)? else {
             return Ok(None);
         };
+        let chosen = way.selection.get();
+        if let Some(asker) = &way.asker
+            && !desk.is_harmless(py, asker, chosen, wanted)?
+        {
+            return Ok(None);
+        }
         let seat = desk.seat(py)?;
+        let cause = way.asker.as_ref();
+        let cause = cause.map(|asker| asker.get().message.get().share_id(py));
         let now = door.meter.get().time(py)?;
         let deadline = now + timeout;
         let message = Message::ordinary(
@@ -248,7 +318,7 @@ impl Desk {
             way.sender,
             door.ids.get().next(py),
             now,
-            None,
+            cause,
         );
         let message = Py::new(py, message.until(deadline))?;
         let request = Request::new(message.clone_ref(py), wanted, slf.clone().unbind());
@@ -256,7 +326,9 @@ impl Desk {
         let request = Py::new(py, request)?;
         let id = message.get().id(py)?;
         desk.waiting.bind(py).set_item(id, &request)?;
-        let chosen = way.selection.get();
+        if let Some(asker) = way.asker {
+            desk.enter_wait(request.bind(py), asker)?;
+        }
         let watcher = request.bind(py).as_any();
         way.pump
             .put(py, &message, chosen.targets.bind(py), Some(watcher))?;
@@ -274,7 +346,7 @@ impl Desk {
         visit.call(&self.table)?;
         visit.call(&self.machine.trap)?;
         visit.call(&self.machine.arm)?;
-        visit.call(&self.machine.check)?;
+        visit.call(&self.machine.waits)?;
         self.seats
             .with(|seats| seats.iter().try_for_each(|seat| visit.call(seat)))
     }

@@ -1,6 +1,7 @@
 //! Requests: a question on its way, and the answers that came to it.
 use std::collections::VecDeque;
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
@@ -9,7 +10,7 @@ use super::asking::{Desk, Seat};
 use super::cell::LockedCell;
 use super::deliveries::Delivery;
 use super::message::Message;
-use super::routes::{Selection, Target};
+use super::routes::Selection;
 
 /// One question on its way: the watcher of its deliveries, and the place to which the answers come.
 #[pyclass(module = "stentor._native", frozen)]
@@ -32,6 +33,8 @@ pub(crate) struct Request {
     silent: LockedCell<Option<Py<PyDict>>>,
     pub(super) seat: LockedCell<Option<Py<Seat>>>,
     pub(super) alarm: LockedCell<u64>,
+    /// In whose handler it was asked at once; None for outside of handlers.
+    pub(super) asker: LockedCell<Option<Py<Delivery>>>,
     /// Whether it waits for nothing any more.
     over: LockedCell<bool>,
 }
@@ -50,6 +53,7 @@ impl Request {
             silent: LockedCell::new(None),
             seat: LockedCell::new(None),
             alarm: LockedCell::new(0),
+            asker: LockedCell::new(None),
             over: LockedCell::new(false),
         }
     }
@@ -173,6 +177,22 @@ impl Request {
         Ok(true)
     }
 
+    /// Leaves the seat, and lets no answer find it any more.
+    fn rise(&self, py: Python<'_>) -> PyResult<()> {
+        let desk = self.desk.get();
+        if !self.over.get() {
+            self.over.set(true);
+            desk.waiting.bind(py).del_item(self.message.get().id(py)?)?;
+        }
+        if let Some(seat) = self.seat.replace(None) {
+            desk.alarms.get().cancel(self.alarm.get());
+            if seat.get().task.with(|task| task.is_none()) {
+                desk.seats.with(|seats| seats.push(seat));
+            }
+        }
+        Ok(())
+    }
+
     /// Lets who asked go on if it need not wait any more.
     fn look(&self, py: Python<'_>) -> PyResult<()> {
         if self.is_complete(py)? {
@@ -210,8 +230,37 @@ impl Request {
     fn select(&self, py: Python<'_>, selection: Py<Selection>) -> PyResult<Py<Selection>> {
         drop(self.selection.replace(Some(selection.clone_ref(py))));
         drop(self.silent.replace(None));
-        self.desk.get().machine.check.call0(py)?;
+        let waits = &self.desk.get().machine.waits;
+        waits.call_method0(py, intern!(py, "check"))?;
         Ok(selection)
+    }
+
+    /// Name whom it waits for: all who have it or will, or any of them when one answer is enough.
+    fn awaited(&self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
+        let mut awaited = Vec::new();
+        let expected = self.selection.shared(py).filter(|_| !self.accepted.get());
+        if let Some(selection) = expected {
+            for target in selection.get().called(py)? {
+                awaited.push(target.get().recipient.clone_ref(py).into_any());
+            }
+        }
+        let pending: Vec<_> = self
+            .pending
+            .with(|pending| pending.iter().map(|one| one.clone_ref(py)).collect());
+        for delivery in pending {
+            let recipient = &delivery.get().target.get().recipient;
+            let running = recipient.get().running(py)?;
+            awaited.push(if running.bind(py).contains(&delivery)? {
+                delivery.into_any()
+            } else {
+                recipient.clone_ref(py).into_any()
+            });
+        }
+        if self.wanted.is_none() || awaited.is_empty() {
+            return Ok(awaited);
+        }
+        let any_of = &self.desk.get().machine.any_of;
+        Ok(vec![any_of.call1(py, (awaited,))?])
     }
 
     /// Expect an answer from the agent of a delivery.
@@ -276,19 +325,12 @@ impl Request {
     }
 
     /// Wait for nothing any more.
-    fn leave(&self, py: Python<'_>) -> PyResult<()> {
-        let desk = self.desk.get();
-        if !self.over.get() {
-            self.over.set(true);
-            desk.waiting.bind(py).del_item(self.message.get().id(py)?)?;
+    fn leave(slf: &Bound<'_, Self>, py: Python<'_>) -> PyResult<()> {
+        slf.get().rise(py)?;
+        match slf.get().asker.replace(None) {
+            Some(asker) => slf.get().desk.get().forget_wait(slf, asker),
+            None => Ok(()),
         }
-        if let Some(seat) = self.seat.replace(None) {
-            desk.alarms.get().cancel(self.alarm.get());
-            if seat.get().task.with(|task| task.is_none()) {
-                desk.seats.with(|seats| seats.push(seat));
-            }
-        }
-        Ok(())
     }
 
     /// What trio is to be asked by who waits here.
@@ -329,29 +371,6 @@ impl Request {
         Ok(self.mute(py)?.keys().to_tuple())
     }
 
-    /// Who is expected to be called with it, while nobody has it.
-    #[getter]
-    fn expected(&self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
-        let selection = self.selection.shared(py).filter(|_| !self.accepted.get());
-        let mut expected = Vec::new();
-        if let Some(selection) = selection {
-            for target in selection.get().targets.bind(py).iter_borrowed() {
-                let target = target.cast::<Target>()?.get();
-                if target.calls() {
-                    expected.push(target.recipient.clone_ref(py).into_any());
-                }
-            }
-        }
-        Ok(expected)
-    }
-
-    /// The deliveries of which an answer may come.
-    #[getter]
-    fn pending(&self, py: Python<'_>) -> Vec<Py<Delivery>> {
-        self.pending
-            .with(|pending| pending.iter().map(|one| one.clone_ref(py)).collect())
-    }
-
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.message)?;
         visit.call(&self.desk)?;
@@ -363,6 +382,7 @@ impl Request {
         self.errors
             .with(|all| all.iter().try_for_each(|one| visit.call(one)))?;
         self.silent.with(|one| visit.call(&*one))?;
+        self.asker.with(|one| visit.call(&*one))?;
         self.seat.with(|seat| visit.call(&*seat))
     }
 
@@ -372,6 +392,7 @@ impl Request {
         drop(self.replies.replace(Vec::new()));
         drop(self.errors.replace(Vec::new()));
         drop(self.silent.replace(None));
+        drop(self.asker.replace(None));
         drop(self.seat.replace(None));
     }
 }

@@ -114,6 +114,15 @@ impl Selection {
             .collect()
     }
 
+    /// Those whose handler will be called with the message, message by message.
+    pub(crate) fn called<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, Target>>> {
+        let targets = self.targets.bind(py).iter();
+        let targets = targets.map(|target| Ok(target.cast_into::<Target>()?));
+        targets
+            .filter(|target| !target.as_ref().is_ok_and(|one| !one.get().calls()))
+            .collect()
+    }
+
     /// Whether any of its recipients is an agent.
     pub(crate) fn asks_anybody(&self, py: Python<'_>) -> PyResult<bool> {
         for targets in [&self.targets, &self.durable] {
