@@ -6,7 +6,7 @@ from contextvars import Context, Token
 from types import FrameType
 from typing import Any, Final, Literal, Self, TypeVar, final
 
-from trio import CancelScope
+from trio import CancelScope, Event
 from trio.lowlevel import Abort, Task
 from typing_extensions import disjoint_base
 
@@ -30,7 +30,9 @@ __all__ = [
     "Delivery",
     "Desk",
     "Door",
+    "Entry",
     "Explanation",
+    "Frames",
     "Grammar",
     "Histogram",
     "Ids",
@@ -45,6 +47,7 @@ __all__ = [
     "ReadyQueue",
     "Receipt",
     "RecipientState",
+    "Relay",
     "Request",
     "RouteState",
     "Selection",
@@ -1036,6 +1039,23 @@ class Door:
     def publish(self, topic: str, payload: object, options: Mapping[str, object]) -> Receipt | None:
         """Publish, if that is the ordinary thing to do; else change nothing, and return None."""
 
+    def relay(
+        self,
+        messages: list[Message | None],
+        start: int,
+        own: tuple[RecipientState, ...],
+        tokens: list[Any] | None = None,
+        done: Callable[[Any, bool], object] | None = None,
+    ) -> tuple[int, int, int]:
+        """Relay messages from place `start` on, one after another, as long as that is the ordinary thing to do.
+
+        Where `done` is given it is called with the token of each message and whether that was handled, once everybody
+        is done with it; and for None, which stands for a message that nobody wants, at once.
+
+        Returns:
+            The place where it stopped, how many of the messages were for somebody, and how many for nobody.
+        """
+
     @property
     def budget_outside(self) -> int:
         """What is left of the budget of everybody outside of handlers."""
@@ -1165,3 +1185,103 @@ class Request:
 
     def leave(self) -> None:
         """Wait for nothing any more."""
+
+@final
+class Relay:
+    """Watches the deliveries of one relayed message."""
+
+    def __new__(
+        cls, not_to: tuple[RecipientState, ...], done: Callable[[bool], object] | None, *, redelivered: bool
+    ) -> Relay:
+        """Keep the message from `not_to`, and call `done` once all others are done with it.
+
+        `done` is told whether they are: False when somebody was closed before. Only those are waited for whom
+        `Bus.settled` waits for: an owner who polls, or who does not iterate, has it as soon as it is in the mailbox.
+        """
+
+    def select(self, selection: Selection) -> Selection:
+        """Choose all but those who brought it."""
+
+    def accepted(self, delivery: Delivery) -> None:
+        """Wait for a delivery, if anybody does."""
+
+    def keeps(self, delivery: Delivery, error: Exception) -> bool:
+        """Keep nothing: what has failed for good is a dead letter."""
+
+    def over(self, delivery: Delivery, error: Exception | None) -> None:
+        """Take note that one is over."""
+
+    def committed(self) -> None:
+        """Take note that it was accepted, for everybody."""
+
+@final
+class Entry:
+    """One message on its way out by a bridge."""
+
+    kind: Final[int]
+    """What the body is."""
+    scope: Final[str]
+    """Whose numbers it is numbered by."""
+    topic: Final[str]
+    body: Final[bytes]
+    hop: Final[int]
+    sent_at: Final[int]
+    """When it was accepted, in milliseconds since 1970."""
+    accepted_at: Final[float]
+    """The same on the steady clock, as `expires_at`."""
+    expires_at: Final[float]
+    size: Final[int]
+    """Bytes that it takes, about."""
+    number: int
+    """Its number in its scope, 0 before it has one."""
+    tries: int
+    """How often it has been put on the wire."""
+    over: Event | None
+    """Is set when it is confirmed, or dropped, if somebody waits for that."""
+    dropped: bool
+    """Whether it was dropped."""
+
+    def __new__(
+        cls,
+        kind: int,
+        scope: str,
+        topic: str,
+        body: bytes,
+        hop: int,
+        sent_at: int,
+        accepted_at: float,
+        expires_at: float = ...,
+    ) -> Entry:
+        """Make one that has no number yet; it is sent at `sent_at` milliseconds since 1970."""
+
+@final
+class Frames:
+    """Makes and opens the ordinary envelopes of one bridge."""
+
+    def __new__(
+        cls, origin: bytes, *, max_size: int, most_hops: int, anchor: float, ages: Sequence[float]
+    ) -> Frames: ...
+    def entry(self, message: Message, scope: str, hop: int, now: float, again: bool) -> Entry | None:
+        """Return an ordinary message as an entry of the outbox, accepted `now`; None if it is no ordinary one."""
+
+    def seal(self, entries: list[Entry]) -> list[bytes]:
+        """Return the envelopes of entries that have their numbers, in their order."""
+
+    def open(
+        self,
+        items: list[Any],
+        start: int,
+        stop: int,
+        *,
+        scope: str | None,
+        origins: Mapping[bytes, object],
+        wanted: Mapping[str, bool],
+        ages: list[int],
+        now: float,
+    ) -> tuple[list[Message | None], int, int, int, float, list[bytes]]:
+        """Open pushes, or the entries of the stream `scope`, up to the first that is out of the ordinary.
+
+        Returns:
+            The messages, with None for each that nobody wants; where it stopped; echoes; messages that nobody wants;
+            the greatest age of a message; and the origins that something came from.
+        """

@@ -12,12 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stentor import Overflow
-from stentor.bridge._outbox import OVERHEAD, Entry, Outbox
+from stentor.bridge._frames import Entry
+from stentor.bridge._outbox import Outbox
 
 
 def entry(topic: str, *, size: int = 0, expires_at: float = float("inf")) -> Entry:
     """A message of so many bytes on a topic, which is its scope too."""
     return Entry(0, topic, topic, b"x" * size, 1, 0, 0.0, expires_at)
+
+
+OVERHEAD = entry("").size
+"""Bytes that an entry takes beside its body and its topic."""
 
 
 def made(capacity: int = 3, overflow: Overflow = Overflow.BLOCK, capacity_bytes: int = 10**9) -> Outbox:

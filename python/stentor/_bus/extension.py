@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Final, TypedDict, Unpack, final
+from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack, final
 
 import trio
 
 from stentor._bus.agent import Agent
-from stentor._machine.relaying import Relay, RelayedQuestion
+from stentor._machine.relaying import RelayedQuestion
 from stentor._mechanisms.handlers import check_handler
 from stentor._mechanisms.recipients import Recipient
+from stentor._native import Relay
 from stentor._values import checks
 from stentor._values.messages import AddressingMode, Message
 from stentor._values.options import SubscriptionOptions
@@ -80,7 +81,7 @@ class Extension:
         self._hooks = hooks
         self._parts = parts = bus._parts
         self._agents: list[Agent] = []
-        self._own: frozenset[Recipient] = frozenset()
+        self._own: tuple[Recipient, ...] = ()
         """The recipients of those."""
         self._questions: dict[RelayedQuestion, float] = {}
         """Those from elsewhere that may still be answered, with their deadlines."""
@@ -129,7 +130,7 @@ class Extension:
         )
         agent = Agent(self._bus._admit(recipient), self._parts)
         self._agents.append(agent)
-        self._own = self._own | {recipient}
+        self._own = (*self._own, recipient)
         if name in self._parts.backlog.names:
             agent.leave()
             agent.rejoin()
@@ -209,6 +210,37 @@ class Extension:
         if relay is not None:
             relay.committed()
         return Receipt(message=message, recipients=selection.names)
+
+    def relay_many(
+        self,
+        messages: list[Message | None],
+        start: int = 0,
+        *,
+        tokens: list[Any] | None = None,
+        done: Callable[[Any, bool], object] | None = None,
+    ) -> tuple[int, int, int]:
+        """Relay messages one after another, for as long as each is ordinary, which costs far less than one by one.
+
+        It stops at the first of which something is out of the ordinary: a mailbox is full or is none of handlers that
+        are called at once, middleware or permissions have a say, it is for one agent, or it would be refused. Nobody
+        has that one yet, and `relay` takes it.
+
+        Args:
+            messages: What `relay` takes, or None for what needs no relaying and only counts as done.
+            start: The place of the first.
+            tokens: One for each of `messages`.
+            done: Is called, as that of `relay`, with the token of each message and whether everybody has handled it.
+
+        Returns:
+            The place where it stopped, the number of messages that were for somebody, and of those for nobody.
+
+        Raises:
+            trio.ClosedResourceError: The extension or the bus is closed.
+        """
+        self._check_open()
+        if self._parts.permissions.active:
+            return start, 0, 0
+        return self._parts.door.relay(messages, start, self._own, tokens, done)
 
     def _prepare(
         self,

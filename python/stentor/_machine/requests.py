@@ -165,7 +165,7 @@ class Requests:
 
     def expects(self, message: Message) -> bool:
         """Say whether somebody waits for a reply to `message`."""
-        return message.id in self._waiting
+        return bool(self._waiting) and message.id in self._waiting
 
     def reply(self, message: Message) -> bool:
         """Give a reply to whom it is for, and return whether they still waited."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
 import trio
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from stentor.bridge._link import Link
     from stentor.bridge._sequencing import Sequencing
     from stentor.bridge._transport import Command
+
+Held: TypeAlias = tuple[str, bytes]
+"""An entry: its stream and its id."""
 
 BATCH: Final = 1024
 """Entries acknowledged in one pipeline."""
@@ -34,9 +37,9 @@ class Acknowledging:
         self._groups = groups
         self._sequencing = sequencing
         self._window = window
-        self._held: dict[tuple[str, bytes], bool] = {}
+        self._held: dict[Held, bool] = {}
         """Every entry that the server takes for unacknowledged, and whether it is done."""
-        self._done: list[tuple[str, bytes]] = []
+        self._done: list[Held] = []
         self._read: dict[tuple[bytes, str], None] = {}
         """Origins and streams of which more was read than the server knows."""
         self._wake = trio.Event()
@@ -55,7 +58,7 @@ class Acknowledging:
         return len(self._held)
 
     @property
-    def running(self) -> list[tuple[str, bytes]]:
+    def running(self) -> list[Held]:
         """Those that handlers are not done with."""
         return [key for key, done in self._held.items() if not done]
 
@@ -66,13 +69,26 @@ class Acknowledging:
     def hold(self, key: str, entry_id: bytes) -> Callable[[bool], object]:
         """Take note that an entry was read, and return what is to be called when it is done, or left."""
         self._held[key, entry_id] = False
-        return partial(self._finish, (key, entry_id))
+        return partial(self.finish, (key, entry_id))
+
+    def hold_many(self, key: str, entries: list[Any]) -> list[Held]:
+        """Take note that entries were read, and return what each is called when it is done."""
+        tokens: list[Held] = [(key, entry[0]) for entry in entries]
+        self._held.update(dict.fromkeys(tokens, False))
+        return tokens
+
+    def release(self, entries: list[Held]) -> None:
+        """Take note that nobody here is going to have these: they come again."""
+        for entry in entries:
+            self._held.pop(entry, None)
+        self._look()
 
     def note(self, origin: bytes, key: str) -> None:
         """Take note that a stream was read as far as the numbers of an origin say."""
         self._read[origin, key] = None
 
-    def _finish(self, entry: tuple[str, bytes], handled: bool) -> None:  # noqa: FBT001 - as the bus calls it
+    def finish(self, entry: Held, handled: bool) -> None:  # noqa: FBT001 - as the bus calls it
+        """Take note that handlers are done with an entry, or have left it."""
         if (handled or not self.closing) and entry in self._held:
             self._held[entry] = True
             self._done.append(entry)
@@ -142,13 +158,17 @@ class Acknowledging:
         self._trouble = ""
         del self._done[: len(batch)]
         for entry in batch:
-            del self._held[entry]
+            self._held.pop(entry, None)
+        self._look()
+
+    def _look(self) -> None:
+        """Wake who waits for there to be fewer, or none."""
         if len(self._held) < self._window:
             self._room.unpark_all()
         if not self._held:
             self._quiet.unpark_all()
 
-    async def _acknowledge_each(self, connection: Connection, batch: list[tuple[str, bytes]]) -> None:
+    async def _acknowledge_each(self, connection: Connection, batch: list[Held]) -> None:
         """Acknowledge entries one by one, since one of them has an id that is none: it was changed on the way.
 
         The entry whose id it should have been comes again with the next connection, and is known by its number.

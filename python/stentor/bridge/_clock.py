@@ -24,24 +24,25 @@ class AnchoredClock:
         (1002.0, 7.0)
     """
 
-    __slots__ = ("_anchor", "steady")
+    __slots__ = ("anchor", "steady")
 
     def __init__(self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = trio.current_time) -> None:
         """Read both clocks, in seconds."""
         self.steady = steady
-        self._anchor = wall() - steady()
+        self.anchor = wall() - steady()
+        """What the wall clock says beyond the steady clock."""
 
     def to_wall(self, instant: float) -> float:
         """Return what the wall clock would say at an instant of the steady clock."""
-        return instant + self._anchor
+        return instant + self.anchor
 
     def from_wall(self, moment: float) -> float:
         """Return the instant of the steady clock at which the wall clock would say so."""
-        return moment - self._anchor
+        return moment - self.anchor
 
     def milliseconds_at(self, instant: float) -> int:
         """Return an instant of the steady clock as whole milliseconds since 1970, 0 if that was before."""
-        return max(0, int((instant + self._anchor) * 1000.0))
+        return max(0, int((instant + self.anchor) * 1000.0))
 
     def milliseconds(self) -> int:
         """Return the present as whole milliseconds since 1970, 0 if that has not been yet."""

@@ -139,6 +139,8 @@ class EnvelopeCodec:
             raise ValueError(msg)
         self._keys = {key_id: _derived(secret, namespace) for key_id, secret in secrets.items()}
         self._sign_with = sign_with or 0
+        self.signs: bool = bool(secrets)
+        """Whether it signs envelopes, and accepts only what is signed."""
         self._max_size = max_size
 
     def __repr__(self) -> str:

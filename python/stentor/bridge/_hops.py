@@ -20,9 +20,14 @@ def count_bridge(bus: stentor.Bus, change: int) -> None:
     _bridges[bus] = _bridges.get(bus, 0) + change
 
 
+def has_others(bus: stentor.Bus) -> bool:
+    """Say whether a bus has more than one bridge, so that messages may go from one to another."""
+    return _bridges.get(bus, 0) > 1
+
+
 def note_hops(bus: stentor.Bus, message: stentor.Message, hops: int) -> None:
     """Remember how many bridges a message has crossed, if there is another that could take it further."""
-    if _bridges.get(bus, 0) > 1:
+    if has_others(bus):
         _hops[message] = hops
 
 

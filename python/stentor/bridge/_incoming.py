@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import trio
 
@@ -11,16 +11,18 @@ import stentor
 from stentor.bridge._body import DIRECT, MESSAGE, REPLY, message_of, open_body
 from stentor.bridge._errors import BadEnvelope
 from stentor.bridge._gaps import Gap, GapKind
-from stentor.bridge._hops import MOST_HOPS, note_hops
+from stentor.bridge._hops import MOST_HOPS, has_others, note_hops
 from stentor.bridge._sequencing import REPEAT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stentor.bridge._acknowledging import Acknowledging, Held
     from stentor.bridge._body import MessageBody
     from stentor.bridge._clock import AnchoredClock
     from stentor.bridge._counting import Counts
     from stentor.bridge._envelope import Envelope, EnvelopeCodec
+    from stentor.bridge._frames import Frames
     from stentor.bridge._interest import Interest
     from stentor.bridge._sequencing import Sequencing
 
@@ -43,6 +45,7 @@ class Incoming:
         extension: stentor.Extension,
         *,
         codec: EnvelopeCodec,
+        frames: Frames,
         clock: AnchoredClock,
         origin: bytes,
         node: str,
@@ -57,6 +60,7 @@ class Incoming:
             bus: The bus.
             extension: What the bridge is to it.
             codec: Opens envelopes.
+            frames: Opens ordinary ones, many at a time.
             clock: Translates times.
             origin: The bridge's own; what comes from there is an echo.
             node: The bridge's own.
@@ -68,6 +72,7 @@ class Incoming:
         self._bus = bus
         self._extension = extension
         self._codec = codec
+        self._frames = frames
         self._clock = clock
         self._origin = origin
         self._node = node
@@ -75,6 +80,83 @@ class Incoming:
         self._sequencing = sequencing
         self._counts = counts
         self._answer = answer
+
+    # -- many at a time -----------------------------------------------------------------------------------------------
+
+    def open_many(
+        self, items: list[Any], start: int, stop: int, scope: str | None = None
+    ) -> tuple[list[stentor.Message | None], int, list[bytes]]:
+        """Open, and put in sequence, items from place `start` to before `stop`, up to the first that is not ordinary.
+
+        Args:
+            items: Pushes; or, where `scope` is given, the entries of that stream.
+            start: The place of the first.
+            stop: The place behind the last.
+            scope: The stream; None where each topic is numbered by itself.
+
+        Returns:
+            Messages to be relayed, and by streams None for each entry that nobody wants; the place of the first that
+            is to be opened by itself; and the origins that something came from.
+        """
+        if self._codec.signs or has_others(self._bus):
+            return [], start, []
+        counts = self._counts
+        messages, place, echoes, unheard, oldest, origins = self._frames.open(
+            items,
+            start,
+            stop,
+            scope=scope,
+            origins=self._sequencing.origins,
+            wanted=self._interest.wanted,
+            ages=counts.ages,
+            now=self._clock.steady(),
+        )
+        counts.echoes += echoes
+        counts.unheard += unheard
+        counts.oldest_age = max(counts.oldest_age, oldest)
+        return messages, place, origins
+
+    async def relay_many(
+        self,
+        messages: list[stentor.Message | None],
+        keeper: Acknowledging | None = None,
+        tokens: list[Held] | None = None,
+    ) -> None:
+        """Give opened messages to the bus, waiting for room where a mailbox is full.
+
+        Args:
+            messages: What `open_many` returned.
+            keeper: Is told of each entry that is done with, or that the bus did not get because this was cancelled.
+            tokens: The entries.
+        """
+        extension, counts = self._extension, self._counts
+        finish = None if keeper is None else keeper.finish
+        at = 0
+        try:
+            while True:
+                at, heard, unheard = extension.relay_many(messages, at, tokens=tokens, done=finish)
+                counts.delivered += heard
+                counts.unheard += unheard
+                if at == len(messages):
+                    return
+                message = messages[at]
+                done = None if tokens is None or finish is None else partial(finish, tokens[at])
+                if message is not None and not await self._relay_one(message, done) and done is not None:
+                    done(True)  # noqa: FBT003 - as the bus calls it
+                at += 1
+        except BaseException:
+            if keeper is not None and tokens is not None:
+                keeper.release(tokens[at:])
+            raise
+
+    async def _relay_one(self, message: stentor.Message, done: Callable[[bool], object] | None) -> bool:
+        try:
+            receipt = await self._extension.relay(message, done=done)
+        except Exception as error:  # noqa: BLE001 - a middleware may refuse it by any exception
+            return self._refused(message, error)
+        return self._count(receipt, redelivered=False)
+
+    # -- one by one ---------------------------------------------------------------------------------------------------
 
     def open(self, data: bytes) -> Envelope | None:
         """Return the envelope in `data`, or None, and count it, where there is none that may come in."""
@@ -189,8 +271,11 @@ class Incoming:
 
     def _accepted(self, receipt: stentor.Receipt, envelope: Envelope, *, redelivered: bool) -> bool:
         """Count a message that this bus has taken, and return that it has."""
+        self._counts.age((self._clock.milliseconds() - envelope.sent_at) / 1000.0)
+        return self._count(receipt, redelivered=redelivered)
+
+    def _count(self, receipt: stentor.Receipt, *, redelivered: bool) -> bool:
         counts = self._counts
-        counts.age((self._clock.milliseconds() - envelope.sent_at) / 1000.0)
         if receipt.recipients:
             counts.delivered += 1
             counts.redelivered += redelivered

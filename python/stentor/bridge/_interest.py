@@ -103,8 +103,8 @@ class Interest:
         self._live: Matcher[None] = Matcher(grammar)
         """What somebody listens to and the server has acknowledged."""
         self._handles: dict[str, int] = {}
-        self._wanted: dict[str, bool] = {}
-        """What `wants` has found, until what is listened to changes."""
+        self.wanted: dict[str, bool] = {}
+        """What `wants` has found of topics, until what is listened to changes."""
 
     def admits(self, topic: str) -> bool:
         """Say whether a topic may come in."""
@@ -112,11 +112,11 @@ class Interest:
 
     def wants(self, topic: str) -> bool:
         """Say whether a topic may come in, and somebody listens to it since the server knows that."""
-        wanted = self._wanted.get(topic)
+        wanted = self.wanted.get(topic)
         if wanted is None:
-            if len(self._wanted) >= REMEMBERED:
-                self._wanted.clear()
-            wanted = self._wanted[topic] = bool(self._live.match(topic) and self._admitted.match(topic))
+            if len(self.wanted) >= REMEMBERED:
+                self.wanted.clear()
+            wanted = self.wanted[topic] = bool(self._live.match(topic) and self._admitted.match(topic))
         return wanted
 
     def settle(self, patterns: Iterable[str]) -> bool:
@@ -128,7 +128,7 @@ class Interest:
             self._live.remove(self._handles.pop(pattern))
         for pattern in new:
             self._handles[pattern] = self._live.add(pattern, None)
-        self._wanted.clear()
+        self.wanted.clear()
         return bool(gone or new)
 
     def drop(self, patterns: Iterable[str]) -> None:

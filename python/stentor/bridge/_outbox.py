@@ -8,8 +8,7 @@ connection leaves in doubt is sent again under the same numbers.
 from __future__ import annotations
 
 from collections import OrderedDict
-from math import inf
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, final
 
 import trio
 
@@ -18,60 +17,7 @@ from stentor import Overflow
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-OVERHEAD: Final = 200
-"""Bytes that an entry takes beside its body and its names, about."""
-
-
-@final
-class Entry:
-    """One message on its way out."""
-
-    __slots__ = (
-        "accepted_at",
-        "body",
-        "dropped",
-        "expires_at",
-        "hop",
-        "kind",
-        "number",
-        "over",
-        "scope",
-        "sent_at",
-        "size",
-        "topic",
-        "tries",
-    )
-
-    def __init__(  # noqa: PLR0917 - a record, made in one place
-        self,
-        kind: int,
-        scope: str,
-        topic: str,
-        body: bytes,
-        hop: int,
-        sent_at: int,
-        accepted_at: float,
-        expires_at: float = inf,
-    ) -> None:
-        """Make one that has no number yet; it is sent at `sent_at` milliseconds since 1970."""
-        self.kind = kind
-        self.scope = scope
-        """Whose numbers it is numbered by."""
-        self.topic = topic
-        self.body = body
-        self.hop = hop
-        self.sent_at = sent_at
-        self.accepted_at = accepted_at
-        """On the steady clock, as `expires_at`."""
-        self.expires_at = expires_at
-        self.size = len(body) + len(topic) + OVERHEAD
-        """Bytes that it takes, about."""
-        self.number = 0
-        self.tries = 0
-        """How often it has been put on the wire."""
-        self.over: trio.Event | None = None
-        """Is set when it is confirmed, or dropped, if somebody waits for that."""
-        self.dropped = False
+    from stentor.bridge._frames import Entry
 
 
 @final
@@ -97,7 +43,7 @@ class Outbox:
         self._count = 0
         self._room = trio.lowlevel.ParkingLot()
         self.on_entry: Callable[[], object] = _nothing
-        """Is called when there is something to send."""
+        """Is called when there is something to send, and was not before."""
         self.accepted = 0
         self.dropped = 0
         self.expired = 0
@@ -147,7 +93,8 @@ class Outbox:
         self._count += 1
         if self._count > self.peak:
             self.peak = self._count
-        self.on_entry()
+        if len(self._waiting) == 1:
+            self.on_entry()
         return True
 
     def _make_room(self) -> bool:
@@ -187,11 +134,13 @@ class Outbox:
 
         What has expired by `now` is left out; its number is a hole.
         """
-        if self._on_the_wire:
-            self.repeated += sum(entry.tries > 0 for entry in self._on_the_wire)
+        wire, waiting = self._on_the_wire, self._waiting
+        if wire:
+            self.repeated += sum(entry.tries > 0 for entry in wire)
         size = 0
-        while not self._is_in_doubt and self._waiting and len(self._on_the_wire) < most and size < most_bytes:
-            entry, _ = self._waiting.popitem(last=False)
+        in_doubt = self._is_in_doubt
+        while not in_doubt and waiting and len(wire) < most and size < most_bytes:
+            entry, _ = waiting.popitem(last=False)
             if self._latest and self._by_topic.get(entry.topic) is entry:
                 del self._by_topic[entry.topic]
             if entry.expires_at <= now:
@@ -201,10 +150,10 @@ class Outbox:
                 self._end(entry, dropped=False)
                 continue
             size += entry.size
-            self._on_the_wire.append(entry)
-        for entry in self._on_the_wire:
+            wire.append(entry)
+        for entry in wire:
             entry.tries += 1
-        return list(self._on_the_wire)
+        return list(wire)
 
     @property
     def _is_in_doubt(self) -> bool:

@@ -8,15 +8,17 @@ import trio
 
 import stentor
 from stentor.bridge._body import DIRECT, MESSAGE, REPLY, encode_body
+from stentor.bridge._envelope import MAX_TOPIC_BYTES
 from stentor.bridge._errors import UnsendableError
+from stentor.bridge._frames import Entry
 from stentor.bridge._hops import MOST_HOPS, hops_of
-from stentor.bridge._outbox import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stentor.bridge._clock import AnchoredClock
     from stentor.bridge._counting import Counts
+    from stentor.bridge._frames import Frames
     from stentor.bridge._outbox import Outbox
 
 ROOM_FOR_HEAD: Final = 200
@@ -32,6 +34,7 @@ class Outgoing:
         extension: stentor.Extension,
         outbox: Outbox,
         *,
+        frames: Frames,
         clock: AnchoredClock,
         node: str,
         max_size: int,
@@ -45,6 +48,7 @@ class Outgoing:
         Args:
             extension: What the bridge is to the bus.
             outbox: Where messages go.
+            frames: Makes entries of ordinary messages.
             clock: Translates times.
             node: The bridge's own.
             max_size: Bytes that an envelope may have.
@@ -55,6 +59,7 @@ class Outgoing:
         """
         self._extension = extension
         self._outbox = outbox
+        self._frames = frames
         self._clock = clock
         self._node = node
         self._max_size = max_size
@@ -98,6 +103,11 @@ class Outgoing:
             msg = f"the message has crossed {MOST_HOPS} bridges, so it goes in a circle"
             raise RuntimeError(msg)
         asked_by = self._node if self._extension.expects_reply(message) else ""
+        if not asked_by:
+            scope = self._scope_of(message.topic)
+            entry = self._frames.entry(message, scope, hop, self._clock.steady(), again)
+            if entry is not None:
+                return entry
         if message.addressing is not stentor.AddressingMode.DIRECT:
             scope = self._scope_of(message.topic)
             return self._made(MESSAGE, scope, message, hop, asked_by=asked_by, again=again)
@@ -134,6 +144,9 @@ class Outgoing:
         try:
             body = encode_body(message, clock, asked_by=asked_by, to=to, again=again)
             size = len(body) + 4 * len(topic) + ROOM_FOR_HEAD
+            if len(topic) * 4 > MAX_TOPIC_BYTES and (length := len(topic.encode())) > MAX_TOPIC_BYTES:
+                msg = f"topic must have at most {MAX_TOPIC_BYTES} bytes, not {length}"
+                raise UnsendableError(msg)  # noqa: TRY301 - counted with the others
             if size > self._max_size and (size := size + len(topic.encode()) - 4 * len(topic)) > self._max_size:
                 msg = f"its envelope would have {size} bytes, and at most {self._max_size} may be sent"
                 raise UnsendableError(msg)  # noqa: TRY301 - counted with the others

@@ -12,9 +12,11 @@ from stentor import Overflow
 from stentor.bridge._claiming import Claiming
 from stentor.bridge._clock import AnchoredClock
 from stentor.bridge._controls import Controls, Roll
-from stentor.bridge._counting import Counts
+from stentor.bridge._counting import AGES, Counts
 from stentor.bridge._directory import Directory
 from stentor.bridge._envelope import EnvelopeCodec
+from stentor.bridge._frames import Frames
+from stentor.bridge._hops import MOST_HOPS
 from stentor.bridge._incoming import Incoming
 from stentor.bridge._interest import Interest
 from stentor.bridge._keys import Keys
@@ -95,6 +97,7 @@ class Parts:
         self.codec = codec = EnvelopeCodec(
             namespace=settings.namespace, keys=settings.keys, sign_with=settings.sign_with, max_size=settings.max_size
         )
+        frames = Frames(origin, max_size=settings.max_size, most_hops=MOST_HOPS, anchor=clock.anchor, ages=AGES)
         self.numbering = Numbering(capacity=settings.scopes)
         self.outbox = Outbox(
             lambda scope: self.numbering.next(scope, clock.steady()),
@@ -114,6 +117,7 @@ class Parts:
             transport,
             self.send_link,
             codec=codec,
+            frames=frames,
             clock=clock,
             origin=origin,
             node=node,
@@ -127,6 +131,7 @@ class Parts:
         self.outgoing = Outgoing(
             extension,
             self.outbox,
+            frames=frames,
             clock=clock,
             node=node,
             max_size=settings.max_size,
@@ -139,6 +144,7 @@ class Parts:
             bus,
             extension,
             codec=codec,
+            frames=frames,
             clock=clock,
             origin=origin,
             node=node,

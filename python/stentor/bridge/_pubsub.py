@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from stentor.bridge._connection import Connection
     from stentor.bridge._controls import Controls, Roll
     from stentor.bridge._envelope import Envelope
+    from stentor.bridge._frames import Entry
     from stentor.bridge._incoming import Incoming
     from stentor.bridge._interest import Interest
     from stentor.bridge._keys import Keys
     from stentor.bridge._link import Link
-    from stentor.bridge._outbox import Entry
+    from stentor.bridge._pushes import Push
     from stentor.bridge._sequencing import Sequencing
     from stentor.bridge._transport import Command
 
@@ -283,13 +284,22 @@ class PubSub:
                 except ConnectionLost:
                     continue
 
-    async def _take_all(self, pushes: Sequence[Sequence[bytes]]) -> None:
+    async def _take_all(self, pushes: list[Push]) -> None:
         """Take pushes, and let handlers have a turn now and then, so that mailboxes do not fill up meanwhile."""
-        for number, push in enumerate(pushes, 1):
-            held_up = self._take(push)
-            if held_up is not None:
-                await self._incoming.relay(held_up)
-            elif number % TURN == 0:
+        incoming = self._incoming
+        at = 0
+        while at < len(pushes):
+            end = min(at + TURN, len(pushes))
+            while at < end:
+                messages, at, _origins = incoming.open_many(pushes, at, end)
+                if messages:
+                    await incoming.relay_many(messages)
+                if at < end:
+                    held_up = self._take(pushes[at])
+                    if held_up is not None:
+                        await incoming.relay(held_up)
+                    at += 1
+            if at < len(pushes):
                 await trio.lowlevel.checkpoint()
 
     def _take(self, push: Sequence[bytes]) -> Envelope | None:

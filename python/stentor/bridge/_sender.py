@@ -18,16 +18,17 @@ from stentor.bridge._envelope import Envelope
 from stentor.bridge._errors import LEAVE, NONSENSE, ConnectionLost, ReplyError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from random import Random
 
     from stentor.bridge._clock import AnchoredClock
     from stentor.bridge._connection import Connection
     from stentor.bridge._counting import Counts
     from stentor.bridge._envelope import EnvelopeCodec
+    from stentor.bridge._frames import Entry, Frames
     from stentor.bridge._link import Link
     from stentor.bridge._numbering import Numbering
-    from stentor.bridge._outbox import Entry, Outbox
+    from stentor.bridge._outbox import Outbox
     from stentor.bridge._transport import Command, Transport
 
 BATCH: Final = 256
@@ -53,6 +54,7 @@ class Sender:
         link: Link,
         *,
         codec: EnvelopeCodec,
+        frames: Frames,
         clock: AnchoredClock,
         origin: bytes,
         node: str,
@@ -68,6 +70,7 @@ class Sender:
             transport: How.
             link: By which connection.
             codec: Makes envelopes.
+            frames: Makes those that are not signed, many at a time.
             clock: Tells the time.
             origin: The bridge's.
             node: The bridge's.
@@ -80,6 +83,7 @@ class Sender:
         self._transport = transport
         self._link = link
         self._codec = codec
+        self._seal: Callable[[list[Entry]], list[bytes]] = self._sign if codec.signs else frames.seal
         self._clock = clock
         self.origin = origin
         self._node = node
@@ -142,7 +146,7 @@ class Sender:
     async def _send(self, connection: Connection) -> None:
         """Send one pipeline, and take note of what became of it."""
         entries = self._outbox.take(self._clock.steady(), most=BATCH, most_bytes=BATCH_BYTES)
-        commands = self._transport.commands(entries, [self._frame(entry) for entry in entries]) if entries else []
+        commands = self._transport.commands(entries, self._seal(entries)) if entries else []
         size = len(commands)
         said, answers, due = list(self._said), self._answers, self._beacon_due
         commands += [self._transport.control_command(self._wrapped(control)) for control in said]
@@ -209,19 +213,22 @@ class Sender:
                     self._link.fail(connection, reply)
                     return
 
-    def _frame(self, entry: Entry) -> bytes:
-        return self._codec.encode(
-            Envelope(
-                entry.kind,
-                self.origin,
-                entry.number,
-                entry.hop,
-                entry.tries > 1,
-                entry.sent_at,
-                entry.topic,
-                entry.body,
+    def _sign(self, entries: list[Entry]) -> list[bytes]:
+        return [
+            self._codec.encode(
+                Envelope(
+                    entry.kind,
+                    self.origin,
+                    entry.number,
+                    entry.hop,
+                    entry.tries > 1,
+                    entry.sent_at,
+                    entry.topic,
+                    entry.body,
+                )
             )
-        )
+            for entry in entries
+        ]
 
     def _wrapped(self, control: Control) -> bytes:
         kind, body = encode_control(control)

@@ -48,36 +48,37 @@ class Sequencing:
         [0, 0, -1, 2]
     """
 
-    __slots__ = ("_capacity", "_origins")
+    __slots__ = ("_capacity", "origins")
 
     def __init__(self, *, capacity: int) -> None:
         """Know nobody, and remember at most `capacity` origins, those heard of last."""
         self._capacity = capacity
-        self._origins: OrderedDict[bytes, Origin] = OrderedDict()
+        self.origins: OrderedDict[bytes, Origin] = OrderedDict()
+        """What is known of each."""
 
     def origin(self, origin: bytes, now: float) -> Origin:
         """Return what is known of an origin that something came from at the time `now`."""
-        known = self._origins.get(origin)
+        known = self.origins.get(origin)
         if known is None:
-            if len(self._origins) >= self._capacity:
-                self._origins.popitem(last=False)
-            known = self._origins[origin] = Origin()
+            if len(self.origins) >= self._capacity:
+                self.origins.popitem(last=False)
+            known = self.origins[origin] = Origin()
         else:
-            self._origins.move_to_end(origin)
+            self.origins.move_to_end(origin)
         known.heard = now
         return known
 
     def get(self, origin: bytes) -> Origin | None:
         """Return what is known of an origin, or None."""
-        return self._origins.get(origin)
+        return self.origins.get(origin)
 
     def items(self) -> list[tuple[bytes, Origin]]:
         """Return all origins, the one heard of longest ago first."""
-        return list(self._origins.items())
+        return list(self.origins.items())
 
     def take(self, origin: bytes, scope: str, number: int, now: float) -> int:
         """Take a message, and return how many are missing before it: 0 if none, or REPEAT if it is to be dropped."""
-        known = self._origins.get(origin)
+        known = self.origins.get(origin)
         if known is None:
             known = self.origin(origin, now)
         known.heard = now
@@ -110,14 +111,14 @@ class Sequencing:
 
     def forget(self, keep: Callable[[str], bool]) -> None:
         """Forget the scopes of all origins that are not to be kept, and that all have answered; O(scopes)."""
-        for known in self._origins.values():
+        for known in self.origins.values():
             known.answered = False
             for scope in [scope for scope in known.last if not keep(scope)]:
                 del known.last[scope]
 
     def drop(self, origin: bytes) -> Origin | None:
         """Forget an origin that is gone, and return what was known of it."""
-        return self._origins.pop(origin, None)
+        return self.origins.pop(origin, None)
 
     def begin_anew(self, origin: Origin, scopes: Iterable[str]) -> None:
         """Forget the numbers of scopes that the origin has forgotten too."""

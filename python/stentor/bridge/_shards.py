@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from stentor.bridge._controls import Controls
     from stentor.bridge._counting import Counts
     from stentor.bridge._envelope import Envelope
+    from stentor.bridge._frames import Entry
     from stentor.bridge._incoming import Incoming
     from stentor.bridge._interest import Interest
     from stentor.bridge._keys import Keys
     from stentor.bridge._link import Link
-    from stentor.bridge._outbox import Entry
     from stentor.bridge._sequencing import Sequencing
     from stentor.bridge._transport import Command
 
@@ -277,8 +277,7 @@ class Streams:
         while True:
             await self.acknowledging.room()
             for key, entries in await self._next(connection):
-                for entry_id, fields in entries:
-                    await self._take(connection, key, entry_id, fields)
+                await self._take_all(connection, key, entries)
 
     async def _next(self, connection: Connection) -> list[tuple[str, list[Any]]]:
         """Return what has come to each stream since the last read, waiting a little for something to come."""
@@ -321,6 +320,23 @@ class Streams:
                 await self.acknowledging.room()
                 await self._take(connection, key, entry_id, fields, pending=True)
             after = entries[-1][0].decode()
+
+    async def _take_all(self, connection: Connection, key: str, entries: list[Any]) -> None:
+        """Take new entries of a stream: many at once where they are ordinary, and others one by one."""
+        incoming, acknowledging = self._incoming, self.acknowledging
+        at = 0
+        while at < len(entries):
+            if not self._shared:
+                messages, end, origins = incoming.open_many(entries, at, len(entries), key)
+                tokens = acknowledging.hold_many(key, entries[at:end])
+                for origin in origins:
+                    acknowledging.note(origin, key)
+                await incoming.relay_many(messages, acknowledging, tokens)
+                at = end
+            if at < len(entries):
+                entry_id, fields = entries[at]
+                await self._take(connection, key, entry_id, fields)
+                at += 1
 
     async def take_claimed(self, connection: Connection, key: str, entry_id: bytes, fields: list[bytes]) -> None:
         """Take an entry over from a consumer that is gone."""

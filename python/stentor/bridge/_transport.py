@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from stentor.bridge._connection import Connection
     from stentor.bridge._errors import ReplyError
-    from stentor.bridge._outbox import Entry
+    from stentor.bridge._frames import Entry
 
     Command: TypeAlias = tuple[str | bytes | int, ...]
 

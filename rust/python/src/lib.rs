@@ -5,6 +5,7 @@
     reason = "what documents a class or function here is its Python docstring"
 )]
 
+mod bridge;
 mod delivery;
 mod dialects;
 mod errors;
@@ -18,10 +19,12 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = true)]
 mod _native {
     #[pymodule_export]
+    use crate::bridge::{Entry, Frames};
+    #[pymodule_export]
     use crate::delivery::{
         Alarms, Current, Delivery, Desk, Door, Histogram, Ids, Lane, Message, Meter, Pump,
-        QuotaState, ReadyQueue, Receipt, RecipientState, Request, RouteState, Selection, Shift,
-        Target, WorkersState,
+        QuotaState, ReadyQueue, Receipt, RecipientState, Relay, Request, RouteState, Selection,
+        Shift, Target, WorkersState,
     };
     #[pymodule_export]
     use crate::grammar::Grammar;

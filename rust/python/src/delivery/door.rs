@@ -195,6 +195,18 @@ impl Door {
         py: Python<'py>,
         topic: &Bound<'py, PyString>,
     ) -> PyResult<Option<Py<Selection>>> {
+        match self.plain_selection(py, topic)? {
+            Some(selection) if has_room(selection.get().targets.bind(py))? => Ok(Some(selection)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The selection of a topic, if it is the same for every message, and all of it is put into mailboxes.
+    pub(super) fn plain_selection<'py>(
+        &self,
+        py: Python<'py>,
+        topic: &Bound<'py, PyString>,
+    ) -> PyResult<Option<Py<Selection>>> {
         // SAFETY: both are live; the result is borrowed from the dictionary, which nothing changes meanwhile. The
         // dictionary makes what it does not have, for which the machine must be asked: so not by its own method.
         #[allow(
@@ -209,14 +221,7 @@ impl Door {
             return Ok(None);
         };
         let selection = route.cast::<RouteState>()?.get().selection.shared(py);
-        match selection {
-            Some(selection)
-                if selection.get().plain && has_room(selection.get().targets.bind(py))? =>
-            {
-                Ok(Some(selection))
-            }
-            _ => Ok(None),
-        }
+        Ok(selection.filter(|selection| selection.get().plain))
     }
 }
 

@@ -11,6 +11,8 @@ struct Defaults {
     normal: Py<PyAny>,
     topic: Py<PyAny>,
     no_headers: Py<PyAny>,
+    /// By rank.
+    priorities: Py<PyTuple>,
 }
 
 static DEFAULTS: PyOnceLock<Defaults> = PyOnceLock::new();
@@ -22,6 +24,11 @@ fn defaults(py: Python<'_>) -> PyResult<&Defaults> {
             normal: module.getattr("Priority")?.getattr("NORMAL")?.unbind(),
             topic: module.getattr("AddressingMode")?.getattr("TOPIC")?.unbind(),
             no_headers: module.getattr("NO_HEADERS")?.unbind(),
+            priorities: py
+                .get_type::<PyTuple>()
+                .call1((module.getattr("Priority")?,))?
+                .cast_into()?
+                .unbind(),
         })
     })
 }
@@ -60,13 +67,13 @@ impl Id {
 pub(crate) struct Message {
     /// The concrete name it was published to; the agent's name for a DIRECT message.
     #[pyo3(get)]
-    topic: Py<PyString>,
+    pub(crate) topic: Py<PyString>,
     /// Whatever the publisher sent. It is shared, not copied: treat it as immutable.
     #[pyo3(get)]
-    payload: Py<PyAny>,
+    pub(crate) payload: Py<PyAny>,
     /// Name of the publisher, or None.
     #[pyo3(get)]
-    sender: Option<Py<PyAny>>,
+    pub(crate) sender: Option<Py<PyAny>>,
     id: LockedCell<Id>,
     /// When the bus accepted it: seconds on trio's clock.
     #[pyo3(get)]
@@ -76,18 +83,18 @@ pub(crate) struct Message {
     pub(crate) rank: u8,
     /// Seconds from `timestamp` after which it is never handled, or None for no such limit.
     #[pyo3(get)]
-    ttl: Option<f64>,
+    pub(crate) ttl: Option<f64>,
     /// Instant on trio's clock from which it is never handled, or None; a request's reply is awaited until then.
     #[pyo3(get)]
-    deadline: Option<f64>,
+    pub(crate) deadline: Option<f64>,
     /// What the payload is, or None when the publisher did not say.
     #[pyo3(get)]
-    content_type: Option<Py<PyAny>>,
+    pub(crate) content_type: Option<Py<PyAny>>,
     /// None for no headers.
-    headers: Option<Py<PyAny>>,
+    pub(crate) headers: Option<Py<PyAny>>,
     /// The `id` of the request that this message answers, or None.
     #[pyo3(get)]
-    in_reply_to: Option<Py<PyAny>>,
+    pub(crate) in_reply_to: Option<Py<PyAny>>,
     cause: Option<LockedCell<Id>>,
     /// None for `AddressingMode.TOPIC`.
     addressing: Option<Py<PyAny>>,
@@ -96,7 +103,75 @@ pub(crate) struct Message {
     pub(crate) expires_at: f64,
 }
 
+/// What a bus has said of a message that it stamped, all in plain types.
+pub(crate) struct Stamped<'py> {
+    pub(crate) topic: Py<PyString>,
+    pub(crate) payload: Py<PyAny>,
+    pub(crate) sender: Option<Py<PyString>>,
+    pub(crate) id: Py<PyString>,
+    pub(crate) timestamp: f64,
+    pub(crate) rank: u8,
+    pub(crate) ttl: Option<f64>,
+    pub(crate) deadline: Option<f64>,
+    pub(crate) content_type: Option<Py<PyString>>,
+    pub(crate) headers: Option<Bound<'py, PyDict>>,
+    pub(crate) in_reply_to: Option<Py<PyString>>,
+    pub(crate) cause: Option<Py<PyString>>,
+}
+
 impl Message {
+    /// A message to a topic that another bus has stamped.
+    pub(crate) fn stamped(py: Python<'_>, stamped: Stamped<'_>) -> PyResult<Self> {
+        let headers = stamped.headers.map(|pairs| {
+            let view = PyMappingProxy::new(py, pairs.as_mapping());
+            view.into_any().unbind()
+        });
+        let priority = if stamped.rank == NORMAL {
+            None
+        } else {
+            let all = defaults(py)?.priorities.bind(py);
+            Some(all.get_item(usize::from(stamped.rank))?.unbind())
+        };
+        let limit = stamped.deadline.unwrap_or(f64::INFINITY);
+        let lasts = |seconds| limit.min(stamped.timestamp + seconds);
+        Ok(Self {
+            topic: stamped.topic,
+            payload: stamped.payload,
+            sender: stamped.sender.map(Py::into_any),
+            id: LockedCell::new(Id::Text(stamped.id)),
+            timestamp: stamped.timestamp,
+            priority,
+            rank: stamped.rank,
+            ttl: stamped.ttl,
+            deadline: stamped.deadline,
+            content_type: stamped.content_type.map(Py::into_any),
+            headers,
+            in_reply_to: stamped.in_reply_to.map(Py::into_any),
+            cause: stamped.cause.map(|text| LockedCell::new(Id::Text(text))),
+            addressing: None,
+            expires_at: stamped.ttl.map_or(limit, lasts),
+        })
+    }
+
+    /// Whether it was published to a topic, and not sent to somebody by name.
+    pub(crate) fn is_to_a_topic(&self) -> bool {
+        self.addressing.is_none()
+    }
+
+    /// Whether a bus has stamped it.
+    pub(crate) fn is_stamped(&self, py: Python<'_>) -> PyResult<bool> {
+        self.id.with(|id| match id {
+            Id::Text(text) => Ok(text.bind(py).len()? > 0),
+            Id::Number(..) => Ok(true),
+        })
+    }
+
+    /// Another reference to the id of its cause.
+    pub(crate) fn share_cause(&self, py: Python<'_>) -> Option<Id> {
+        let cause = self.cause.as_ref()?;
+        Some(cause.with(|id| id.clone_ref(py)))
+    }
+
     /// An ordinary message: published to a topic, with nothing said but who sent it.
     pub(crate) fn ordinary(
         topic: Py<PyString>,

@@ -23,6 +23,7 @@ use super::mailbox::{Entry, Lane};
 use super::message::Message;
 use super::queue::ReadyQueue;
 use super::recipient::RecipientState;
+use super::relay::Relay;
 use super::requests::Request;
 use super::routes::Target;
 use super::suspended::Suspended;
@@ -164,8 +165,7 @@ impl Pump {
 #[inline]
 pub(crate) fn has_room(targets: &Bound<'_, PyTuple>) -> PyResult<bool> {
     for target in targets.iter_borrowed() {
-        let quota = target.cast::<Target>()?.get().quota.get();
-        if quota.waiting.get() >= quota.capacity || quota.tracks || !quota.lane.get().realtime {
+        if !target.cast::<Target>()?.get().has_room() {
             return Ok(false);
         }
     }
@@ -198,33 +198,51 @@ impl Pump {
         targets: &Bound<'_, PyTuple>,
         watcher: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let queue = self.queue.get();
-        let was_empty = queue.is_empty();
+        let was_idle = self.is_idle();
         let mut busy = 0;
         for target in targets.iter_borrowed() {
             let target = target.cast::<Target>()?;
-            let quota = target.get().quota.get();
-            let lane = quota.lane.get();
-            let recipient = lane.recipient.get();
-            recipient.addressed.add(1);
-            quota.waiting.add(1);
-            quota.total.add(1);
-            busy += i64::from(lane.counted.get());
             let (message, known) = (message.clone_ref(py), target.to_owned().unbind());
             if let Some(watcher) = watcher {
                 let delivery = Delivery::first(message, known, WAITING, 0.0);
                 let delivery = Py::new(py, delivery.watched(Some(watcher.clone().unbind())))?;
-                lane.push(Entry::Delivery(delivery.clone_ref(py)), false);
+                let entry = Entry::Delivery(delivery.clone_ref(py));
+                busy += self.put_one(py, entry, target.get());
                 tell_accepted(py, watcher, &delivery)?;
             } else {
-                lane.push(Entry::Message(message, known), false);
-            }
-            if recipient.slots.get() > 0 && !lane.scheduled.get() {
-                queue.push(py, &quota.lane);
+                busy += self.put_one(py, Entry::Message(message, known), target.get());
             }
         }
+        self.were_put(py, busy, was_idle)
+    }
+
+    /// Whether no lane can be served now.
+    #[inline]
+    pub(super) fn is_idle(&self) -> bool {
+        self.queue.get().is_empty()
+    }
+
+    /// Puts one entry into the mailbox of its target; returns by how much more is busy.
+    #[inline]
+    pub(super) fn put_one(&self, py: Python<'_>, entry: Entry, target: &Target) -> i64 {
+        let quota = target.quota.get();
+        let lane = quota.lane.get();
+        let recipient = lane.recipient.get();
+        recipient.addressed.add(1);
+        quota.waiting.add(1);
+        quota.total.add(1);
+        lane.push(entry, false);
+        if recipient.slots.get() > 0 && !lane.scheduled.get() {
+            self.queue.get().push(py, &quota.lane);
+        }
+        i64::from(lane.counted.get())
+    }
+
+    /// Counts how much more is busy, and lets the machine know if lanes can be served, and none could before.
+    #[inline]
+    pub(super) fn were_put(&self, py: Python<'_>, busy: i64, was_idle: bool) -> PyResult<()> {
         self.meter.get().busy.add(busy);
-        if was_empty && !queue.is_empty() {
+        if was_idle && !self.is_idle() {
             self.machine.ready.call0(py)?;
         }
         Ok(())
@@ -381,6 +399,14 @@ impl Pump {
             self.finish(py, recipient, known.as_ref(), latency)?;
             request.get().note_over(delivery);
             return Ok(());
+        }
+        if let Some((delivery, watcher)) = &watcher
+            && !self.observed
+            && answer.is_none()
+            && let Ok(relay) = watcher.cast_exact::<Relay>()
+        {
+            self.finish(py, recipient, known.as_ref(), latency)?;
+            return relay.get().is_over(py, delivery, false);
         }
         if watcher.is_some() || self.observed || !answer.is_none() {
             let delivery = spare.delivery(py)?;

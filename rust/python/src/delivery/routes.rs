@@ -19,7 +19,16 @@ pub(crate) struct Target {
     pub(crate) subscriptions: Py<PyTuple>,
     /// Whether the governing subscription is a wildcard pattern.
     #[pyo3(get)]
-    wildcard: bool,
+    pub(super) wildcard: bool,
+}
+
+impl Target {
+    /// Whether it is an ordinary one that has room.
+    #[inline]
+    pub(crate) fn has_room(&self) -> bool {
+        let quota = self.quota.get();
+        quota.waiting.get() < quota.capacity && !quota.tracks && quota.lane.get().realtime
+    }
 }
 
 impl Target {
@@ -170,12 +179,12 @@ impl Selection {
 
     /// All recipients: first those that get it in one step, then the durable ones.
     #[getter]
-    fn all_targets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    pub(super) fn all_targets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.targets.bind(py).add(self.durable.bind(py))
     }
 
     /// Return the selection of `targets` instead of all; whose filter failed stays so.
-    fn only(&self, py: Python<'_>, targets: Vec<Py<Target>>) -> PyResult<Self> {
+    pub(super) fn only(&self, py: Python<'_>, targets: Vec<Py<Target>>) -> PyResult<Self> {
         Self::new(py, targets, Some(self.broken.bind(py).as_any()))
     }
 
