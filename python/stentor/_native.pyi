@@ -1,7 +1,7 @@
 """The compiled half of stentor: topics, patterns and the index of subscriptions."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
 from contextvars import Context, Token
 from types import FrameType
 from typing import Any, Final, Literal, Self, TypeVar, final
@@ -42,6 +42,8 @@ __all__ = [
     "Message",
     "Meter",
     "Pattern",
+    "Publication",
+    "Publisher",
     "Pump",
     "QuotaState",
     "ReadyQueue",
@@ -548,6 +550,95 @@ class Message:
 
     def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]: ...
 
+@disjoint_base
+class Publisher:
+    """The publishing of a bus: through its door where that will do, and else by the machine."""
+
+    _door: Door | None
+    def __new__(cls, *args: object, **options: object) -> Self: ...
+    def publish(
+        self,
+        topic: str,
+        payload: object = None,
+        *,
+        retain: bool = False,
+        confirm: bool = False,
+        sender: str | None = None,
+        priority: Priority | int = ...,
+        ttl: float | None = None,
+        deadline: float | None = None,
+        content_type: str | None = None,
+        headers: Mapping[str, str] = ...,
+        in_reply_to: str | None = None,
+    ) -> Coroutine[Any, Any, Receipt]:
+        """Publish to everyone whose pattern matches `topic`, and return once every mailbox has accepted the message.
+
+        It is accepted for all recipients in one step. Where a mailbox with `Overflow.BLOCK` is full it waits, holding
+        nothing; cancelled while it waits, nobody gets the message. It yields to other tasks only when it has to wait,
+        and once in 1,000 calls.
+
+        Args:
+            topic: A concrete name, without wildcards.
+            payload: Anything; it is shared by all recipients, not copied.
+            retain: Whether it becomes the topic's retained value, for subscribers who come later and ask for it.
+            confirm: Whether `Receipt.confirmed` will tell what became of it.
+            sender: As for `Message`, like what follows.
+            priority: Order within a mailbox.
+            ttl: Seconds after which it is not handled any more.
+            deadline: Instant on trio's clock from which it is not handled any more.
+            content_type: What the payload is.
+            headers: Free annotations.
+            in_reply_to: The id of the request that it answers.
+
+        Raises:
+            InvalidTopicError: `topic` is not one.
+            PermissionDeniedError: The sender may not publish to it.
+            MailboxFullError: A mailbox with `Overflow.FAIL` is full; nobody gets the message.
+            DeadlockError: A handler would wait for an agent that waits for it.
+            ValueError: An option is out of its range, or `topic` is reserved.
+            trio.ClosedResourceError: The bus is closed.
+        """
+
+    def publish_nowait(
+        self,
+        topic: str,
+        payload: object = None,
+        *,
+        retain: bool = False,
+        sender: str | None = None,
+        priority: Priority | int = ...,
+        ttl: float | None = None,
+        deadline: float | None = None,
+        content_type: str | None = None,
+        headers: Mapping[str, str] = ...,
+        in_reply_to: str | None = None,
+    ) -> Receipt:
+        """Publish as `publish` does, but raise where that would wait.
+
+        Raises:
+            InvalidTopicError: `topic` is not one.
+            PermissionDeniedError: The sender may not publish to it.
+            MailboxFullError: A mailbox with `Overflow.FAIL` is full; nobody gets the message.
+            ValueError: An option is out of its range, or `topic` is reserved.
+            trio.WouldBlock: A mailbox with `Overflow.BLOCK` is full; nobody gets the message.
+            trio.ClosedResourceError: The bus is closed.
+        """
+
+@final
+class Publication(Coroutine[Any, Any, Receipt]):
+    """A publish that happens when it is awaited, once; it is a coroutine in all but its type."""
+
+    def __await__(self) -> Generator[Any, Any, Receipt]: ...
+    def __next__(self) -> Any: ...
+    def send(self, value: Any, /) -> Any:
+        """Begin, or go on where the machine is at it: for who drives it by hand."""
+
+    def throw(self, *error: Any) -> Any:
+        """Raise an error where the machine is at it, or here where it has not begun, which it never will then."""
+
+    def close(self) -> None:
+        """Call it off."""
+
 @final
 class Delivery:
     """One message for one agent; handlers may take it as their second argument.
@@ -1014,7 +1105,9 @@ class Door:
     """Publishes ordinary messages: of which nothing is said but their sender, to recipients that have room."""
 
     open: bool
-    """Whether messages are ordinary that have nothing out of the ordinary: no middleware, permission or limit."""
+    """Whether messages are ordinary that have nothing out of the ordinary: no middleware and no limit."""
+    guarded: bool
+    """Whether it must be asked who may publish what."""
     budget: int
     """Messages that may be published before others must have a turn."""
     ordinary: int
@@ -1036,9 +1129,6 @@ class Door:
         trio: Mapping[str, object] | None,
         budget: int,
     ) -> Door: ...
-    def publish(self, topic: str, payload: object, options: Mapping[str, object]) -> Receipt | None:
-        """Publish, if that is the ordinary thing to do; else change nothing, and return None."""
-
     def relay(
         self,
         messages: list[Message | None],
@@ -1177,7 +1267,7 @@ class Request:
     def give_up(self) -> None:
         """Let whoever asked wait no longer: the time is up, or the bus is closed."""
 
-    def __call__(self) -> None:
+    def __call__(self, *args: object, **kwargs: object) -> None:
         """Let whoever asked wait no longer: the time is up."""
 
     def sit(self, task: Task, deadline: float) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 import trio
-import trio.testing
 from trio.testing import MockClock
 
 import stentor

@@ -61,7 +61,9 @@ class Bus(Keeping):
         gpt4 heard hello
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(  # pyright: ignore[reportInconsistentConstructor] - the native part takes whatever comes
+        self, parts: Parts
+    ) -> None:
         """Make an open bus of its parts; users call `open_bus`."""
         super().__init__(parts)
         parts.dismiss = self._dismiss
@@ -266,12 +268,14 @@ class Bus(Keeping):
             >>> trio.run(main, clock=MockClock(autojump_threshold=0))
             not settled within 5 s, busy: 'tortoise' (0 waiting, 1 running)
         """
-        limit = float("inf") if timeout is None else checks.seconds("timeout", timeout, zero=True, infinite=True)
+        limit = None if timeout is None else checks.seconds("timeout", timeout, zero=True, infinite=True)
         if self._parts.current.get() is not None:
             msg = "settled() in a handler would wait for that handler"
             raise RuntimeError(msg)
         await trio.lowlevel.checkpoint()
-        if not await self._parts.quiescence.reached_within(limit):
+        if limit is None:
+            await self._parts.quiescence.reached()
+        elif not await self._parts.quiescence.reached_within(limit):
             raise NotSettledError(limit, self._parts.registry.busy())
 
     def statistics(self) -> BusStatistics:

@@ -138,6 +138,7 @@ class Parts:
         self.calls.on_raise = self._raise
         self.calls.on_quarantine = self.attendance.quarantine
         self.permissions.on_revoke = self._close_forbidden
+        self.permissions.on_policy = self._guard
         self.workers: Workers = Workers(self.front, self.calls, self.readiness, nursery)
         self.publishing.rest = self.workers.rest
 
@@ -152,6 +153,9 @@ class Parts:
             meter=self.meter,
             current=self.current,
         )
+
+    def _guard(self, active: bool) -> None:  # noqa: FBT001 - told what has become of a property
+        self.door.guarded = active
 
     def _close_forbidden(self, agent: str | None) -> None:
         """Close the subscriptions of an agent, or of all, that it could not make any more."""

@@ -10,6 +10,7 @@ import trio
 from stentor._machine.requests import Request, ask_at_once, no_reply, wait
 from stentor._machine.resubmission import Resubmission
 from stentor._mechanisms.subscriptions import RESERVED, reserved_topic
+from stentor._native import Publisher
 from stentor._values import checks
 from stentor._values.errors import UnknownAgentError
 from stentor._values.messages import AddressingMode, Message
@@ -30,12 +31,15 @@ if TYPE_CHECKING:
 _TOPIC: Final = AddressingMode.TOPIC
 
 
-class Sending:
-    """Everything that hands a message to the bus."""
+class Sending(Publisher):
+    """Everything that hands a message to the bus; publishing begins in its native part."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(  # pyright: ignore[reportInconsistentConstructor] - the native part takes whatever comes
+        self, parts: Parts
+    ) -> None:
         """Make an open bus of its parts; users call `open_bus`."""
         self._parts = parts
+        self._door = parts.door
         self._opened_at = parts.clock()
         self._state = "open"
         self._members: dict[str, Receiving] = {}
@@ -43,41 +47,16 @@ class Sending:
         self._everybody = reserved_topic(parts.settings.dialect, "broadcast")
         parts.calls.on_answer = self._answer
 
-    async def publish(
+    async def _publish(
         self,
         topic: str,
-        payload: object = None,
+        payload: object,
         *,
         retain: bool = False,
         confirm: bool = False,
         **options: Unpack[MessageOptions],
     ) -> Receipt:
-        """Publish to everyone whose pattern matches `topic`, and return once every mailbox has accepted the message.
-
-        It is accepted for all recipients in one step. Where a mailbox with `Overflow.BLOCK` is full it waits, holding
-        nothing; cancelled while it waits, nobody gets the message. It yields to other tasks only when it has to wait,
-        and once in 1,000 calls.
-
-        Args:
-            topic: A concrete name, without wildcards.
-            payload: Anything; it is shared by all recipients, not copied.
-            retain: Whether it becomes the topic's retained value, for subscribers who come later and ask for it.
-            confirm: Whether `Receipt.confirmed` will tell what became of it.
-            **options: `sender`, `priority`, `ttl` in seconds, `deadline`, `content_type`, `headers`, `in_reply_to`: see
-                `Message`.
-
-        Raises:
-            InvalidTopicError: `topic` is not one.
-            PermissionDeniedError: The sender may not publish to it.
-            MailboxFullError: A mailbox with `Overflow.FAIL` is full; nobody gets the message.
-            DeadlockError: A handler would wait for an agent that waits for it.
-            ValueError: An option is out of its range, or `topic` is reserved.
-            trio.ClosedResourceError: The bus is closed.
-        """
-        if not (retain or confirm or self._parts.permissions.active):
-            receipt = self._parts.door.publish(topic, payload, options)
-            if receipt is not None:
-                return receipt
+        """Publish what the door leaves to the machine."""
         message = self._stamp(topic, payload, options)
         outcomes = self._parts.publishing.watch() if confirm else None
         keep = partial(self._parts.retained.put, message, message.timestamp) if retain else None
@@ -91,29 +70,10 @@ class Sending:
             await outcomes.wait()
         return self._broadcast_result(message, selection, outcomes)
 
-    def publish_nowait(
-        self, topic: str, payload: object = None, *, retain: bool = False, **options: Unpack[MessageOptions]
+    def _publish_nowait(
+        self, topic: str, payload: object, *, retain: bool = False, **options: Unpack[MessageOptions]
     ) -> Receipt:
-        """Publish as `publish` does, but raise where that would wait.
-
-        Args:
-            topic: A concrete name, without wildcards.
-            payload: Anything.
-            retain: As for `publish`.
-            **options: As for `publish`.
-
-        Raises:
-            InvalidTopicError: `topic` is not one.
-            PermissionDeniedError: The sender may not publish to it.
-            MailboxFullError: A mailbox with `Overflow.FAIL` is full; nobody gets the message.
-            ValueError: An option is out of its range, or `topic` is reserved.
-            trio.WouldBlock: A mailbox with `Overflow.BLOCK` is full; nobody gets the message.
-            trio.ClosedResourceError: The bus is closed.
-        """
-        if not (retain or self._parts.permissions.active):
-            receipt = self._parts.door.publish(topic, payload, options)
-            if receipt is not None:
-                return receipt
+        """Publish what the door leaves to the machine, or raise where that would wait."""
         message = self._stamp(topic, payload, options)
         selection = self._parts.publishing.publish_nowait(message)
         if retain:
@@ -288,7 +248,7 @@ class Sending:
         wanted: int | None,
     ) -> Request:
         parts = self._parts
-        if addressing is _TOPIC and not parts.permissions.active:
+        if addressing is _TOPIC:
             request = await ask_at_once(parts.requests.desk, topic, payload, timeout, options=options, wanted=wanted)
             if request is not None:
                 return request

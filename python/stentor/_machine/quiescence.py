@@ -30,9 +30,13 @@ class Quiescence:
     def _reached(self) -> bool:
         return not self._ledger.busy and self._readiness.is_empty
 
+    async def reached(self) -> None:
+        """Wait for the moment."""
+        while not self._reached:
+            await self._lot.park()
+
     async def reached_within(self, timeout: float) -> bool:
         """Wait at most `timeout` seconds for the moment, and return whether it came."""
         with trio.move_on_after(timeout):
-            while not self._reached:
-                await self._lot.park()
+            await self.reached()
         return self._reached

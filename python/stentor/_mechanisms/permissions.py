@@ -107,18 +107,21 @@ no pattern that it may publish to matches
         "_subscribe",
         "_table",
         "active",
+        "on_policy",
         "on_revoke",
     )
 
     active: bool
     """Whether there is a policy; while there is none, nothing else needs to be asked."""
+    on_policy: Callable[[bool], None]
+    """Is called with whether there is a policy, when one comes or goes."""
     on_revoke: Callable[[str | None], None]
     """Is called with the agent, or None for everyone, after a right to subscribe was revoked."""
 
     def __init__(self, dialect: DialectLike, *, reserved: str | None = None) -> None:
         """Make permissions without a policy; a wildcard covers what is under `reserved` only where it spells that."""
         self.active = False
-        self.on_revoke = _nothing
+        self.on_policy = self.on_revoke = _nothing
         self._dialect = dialect
         self._reserved = reserved
         self._separator = Grammar.of(dialect).separator
@@ -161,7 +164,7 @@ no pattern that it may publish to matches
         self._owners.update(dict.fromkeys(ids, agent))
         self._publish[agent] = held | dict(zip(new, ids, strict=True))
         self._subscribe[agent] = self._subscribe.get(agent, {}) | rights
-        self.active = True
+        self._turn(active=True)
 
     def revoke(
         self, agent: str | None, *, publish: Iterable[str] | None = None, subscribe: Iterable[str] | None = None
@@ -195,7 +198,7 @@ no pattern that it may publish to matches
 
     def enforce(self) -> None:
         """Set a policy: what is not allowed is refused from now on, even while nothing is allowed to anybody."""
-        self.active = True
+        self._turn(active=True)
 
     def lift(self) -> None:
         """Take the policy away with every right, so that everybody may do everything; the counts stay."""
@@ -203,7 +206,11 @@ no pattern that it may publish to matches
             self._table.remove(id)
         for rights in (self._owners, self._sets, self._publish, self._subscribe):
             rights.clear()
-        self.active = False
+        self._turn(active=False)
+
+    def _turn(self, *, active: bool) -> None:
+        self.active = active
+        self.on_policy(active)
 
     def of(self, agent: str | None) -> AgentPermissions:
         """Return what an agent has been allowed itself, or everyone where `agent` is None."""
@@ -335,5 +342,5 @@ def _held(name: str, wanted: Iterable[str], held: Mapping[str, object], agent: s
     return texts
 
 
-def _nothing(_: str | None) -> None:
+def _nothing(_: object) -> None:
     pass

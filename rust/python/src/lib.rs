@@ -18,13 +18,15 @@ use pyo3::prelude::*;
 /// The compiled half of stentor.
 #[pymodule(gil_used = true)]
 mod _native {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use crate::bridge::{Entry, Frames};
     #[pymodule_export]
     use crate::delivery::{
-        Alarms, Current, Delivery, Desk, Door, Histogram, Ids, Lane, Message, Meter, Pump,
-        QuotaState, ReadyQueue, Receipt, RecipientState, Relay, Request, RouteState, Selection,
-        Shift, Target, WorkersState,
+        Alarms, Current, Delivery, Desk, Door, Histogram, Ids, Lane, Message, Meter, Publication,
+        Publisher, Pump, QuotaState, ReadyQueue, Receipt, RecipientState, Relay, Request,
+        RouteState, Selection, Shift, Target, WorkersState,
     };
     #[pymodule_export]
     use crate::grammar::Grammar;
@@ -44,4 +46,14 @@ mod _native {
     } else {
         "release"
     };
+
+    #[pymodule_init]
+    #[allow(
+        clippy::unnecessary_wraps,
+        reason = "what initialises a module may fail"
+    )]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::delivery::answer_directly(module.py());
+        Ok(())
+    }
 }

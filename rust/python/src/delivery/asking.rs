@@ -72,6 +72,7 @@ impl Door {
             return Ok(None);
         };
         if !self.open.get()
+            || self.guarded.get()
             || options.len() > known
             || sender
                 .as_ref()
@@ -81,10 +82,7 @@ impl Door {
         {
             return Ok(None);
         }
-        let (Some(task), Some(selection)) = (
-            trio.bind(py).get_item(intern!(py, "task"))?,
-            self.selection(py, topic)?,
-        ) else {
+        let (Some(task), Some(selection)) = (trio.task(py)?, self.selection(py, topic)?) else {
             return Ok(None);
         };
         if !selection.get().asks_anybody(py)? || self.is_cancelled(py)? {

@@ -1,8 +1,7 @@
 //! The door: an ordinary message is stamped, matched and put into its mailboxes in one call.
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::cell::{LockedCell, properties};
@@ -11,6 +10,7 @@ use super::message::{Id, Message};
 use super::pump::{Pump, has_room};
 use super::routes::{RouteState, Selection};
 use super::time::Meter;
+use super::trio_state::TrioState;
 
 /// The ids of the messages that one bus stamps: a prefix, and a number each.
 #[pyclass(module = "stentor._native", frozen)]
@@ -149,9 +149,10 @@ pub(crate) struct Door {
     routes: Py<PyDict>,
     /// For each sender that waits at the door, its publishes.
     pub(super) lines: Py<PyDict>,
-    /// What trio keeps about the thread: under `task`, the task that runs. None where that is not known.
-    pub(super) trio: Option<Py<PyDict>>,
+    /// None where it is not known where trio keeps it.
+    pub(super) trio: Option<TrioState>,
     pub(super) open: LockedCell<bool>,
+    pub(super) guarded: LockedCell<bool>,
     budget: LockedCell<u32>,
     full_budget: u32,
     /// Whose budget it is: that of the handler that published last, or None for everybody outside of handlers.
@@ -162,17 +163,66 @@ pub(crate) struct Door {
 }
 
 impl Door {
+    /// Publishes, if that is the ordinary thing to do; else changes nothing, and returns None.
+    #[inline]
+    pub(crate) fn publish(
+        &self,
+        py: Python<'_>,
+        topic: &Bound<'_, PyAny>,
+        payload: &Bound<'_, PyAny>,
+        sender: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Option<Receipt>> {
+        let Some(pump) = &self.pump else {
+            return Ok(None);
+        };
+        let Ok(topic) = topic.cast_exact::<PyString>() else {
+            return Ok(None);
+        };
+        let sender = sender.filter(|one| !one.is_none());
+        if !self.open.get()
+            || self.guarded.get()
+            || sender.is_some_and(|one| !one.is_exact_instance_of::<PyString>())
+            || !self.lines.bind(py).is_empty()
+            || may_be_reserved(topic)
+        {
+            return Ok(None);
+        }
+        let running = self.current.get().running(py)?;
+        self.turn_to(running.as_ref());
+        let Some(selection) = self.selection(py, topic)? else {
+            return Ok(None);
+        };
+        if self.budget.get() == 0 || self.is_cancelled(py)? {
+            return Ok(None);
+        }
+        self.budget.set(self.budget.get() - 1);
+        let cause = running.and_then(|running| running.get().cause(py));
+        let message = Message::ordinary(
+            topic.clone().unbind(),
+            payload.clone().unbind(),
+            sender.map(|one| one.clone().unbind()),
+            self.ids.get().next(py),
+            self.meter.get().time(py)?,
+            cause,
+        );
+        let message = Py::new(py, message)?;
+        let chosen = selection.get();
+        pump.get()
+            .put(py, &message, chosen.targets.bind(py), None)?;
+        self.ordinary.add(1);
+        self.published.add(1);
+        self.wildcards.add(chosen.wildcards);
+        let recipients = chosen.names.clone_ref(py);
+        Ok(Some(Receipt::new(message, recipients, None)))
+    }
+
     /// Whether the running task has been cancelled, so that publishing must tell it so.
+    #[inline]
     pub(super) fn is_cancelled(&self, py: Python<'_>) -> PyResult<bool> {
-        let Some(trio) = &self.trio else {
-            return Ok(true);
-        };
-        let Some(task) = trio.bind(py).get_item(intern!(py, "task"))? else {
-            return Ok(true);
-        };
-        let status = task.getattr(intern!(py, "_cancel_status"))?;
-        let cancelled = status.getattr(intern!(py, "effectively_cancelled"))?;
-        Ok(!cancelled.is(PyBool::new(py, false)))
+        match &self.trio {
+            Some(trio) => trio.is_cancelled(py),
+            None => Ok(true),
+        }
     }
 
     /// Gives another handler, or the outside, a budget of its own.
@@ -242,80 +292,26 @@ impl Door {
         ids: Py<Ids>,
         routes: Py<PyDict>,
         lines: Py<PyDict>,
-        trio: Option<Py<PyDict>>,
+        trio: Option<Bound<'_, PyDict>>,
         budget: u32,
-    ) -> Self {
-        Self {
+    ) -> PyResult<Self> {
+        Ok(Self {
             pump,
             meter,
             current,
             ids,
             routes,
             lines,
-            trio,
+            trio: trio.map(TrioState::new).transpose()?,
             open: LockedCell::new(false),
+            guarded: LockedCell::new(false),
             budget: LockedCell::new(budget),
             full_budget: budget,
             spender: LockedCell::new(None),
             ordinary: LockedCell::new(0),
             published: LockedCell::new(0),
             wildcards: LockedCell::new(0),
-        }
-    }
-
-    /// Publish, if that is the ordinary thing to do; else change nothing, and return None.
-    fn publish(
-        &self,
-        py: Python<'_>,
-        topic: &Bound<'_, PyAny>,
-        payload: &Bound<'_, PyAny>,
-        options: &Bound<'_, PyDict>,
-    ) -> PyResult<Option<Receipt>> {
-        let sender = options.get_item(intern!(py, "sender"))?;
-        let known = usize::from(sender.is_some());
-        let Some(pump) = &self.pump else {
-            return Ok(None);
-        };
-        let Ok(topic) = topic.cast_exact::<PyString>() else {
-            return Ok(None);
-        };
-        if !self.open.get()
-            || options.len() > known
-            || sender
-                .as_ref()
-                .is_some_and(|one| !one.is_none() && !one.is_exact_instance_of::<PyString>())
-            || !self.lines.bind(py).is_empty()
-            || may_be_reserved(topic)
-        {
-            return Ok(None);
-        }
-        let running = self.current.get().running(py)?;
-        self.turn_to(running.as_ref());
-        let Some(selection) = self.selection(py, topic)? else {
-            return Ok(None);
-        };
-        if self.budget.get() == 0 || self.is_cancelled(py)? {
-            return Ok(None);
-        }
-        self.budget.set(self.budget.get() - 1);
-        let cause = running.and_then(|running| running.get().cause(py));
-        let message = Message::ordinary(
-            topic.clone().unbind(),
-            payload.clone().unbind(),
-            sender.filter(|one| !one.is_none()).map(Bound::unbind),
-            self.ids.get().next(py),
-            self.meter.get().time(py)?,
-            cause,
-        );
-        let message = Py::new(py, message)?;
-        let chosen = selection.get();
-        pump.get()
-            .put(py, &message, chosen.targets.bind(py), None)?;
-        self.ordinary.add(1);
-        self.published.add(1);
-        self.wildcards.add(chosen.wildcards);
-        let recipients = chosen.names.clone_ref(py);
-        Ok(Some(Receipt::new(message, recipients, None)))
+        })
     }
 
     /// What is left of the budget of everybody outside of handlers.
@@ -339,7 +335,9 @@ impl Door {
         visit.call(&self.pump)?;
         visit.call(&self.routes)?;
         visit.call(&self.lines)?;
-        visit.call(&self.trio)?;
+        if let Some(trio) = &self.trio {
+            trio.visit(&visit)?;
+        }
         self.spender.with(|spender| visit.call(&*spender))
     }
 
@@ -349,8 +347,10 @@ impl Door {
 }
 
 properties! { Door {
-    /// Whether messages are ordinary that have nothing out of the ordinary: no middleware, permission or limit.
+    /// Whether messages are ordinary that have nothing out of the ordinary: no middleware and no limit.
     open, set_open: bool;
+    /// Whether it must be asked who may publish what.
+    guarded, set_guarded: bool;
     /// Messages that may be published before others must have a turn.
     budget, set_budget: u32;
     /// Messages that were published here, without the machine.

@@ -1,0 +1,131 @@
+"""What `Bus.publish` returns: it publishes when it is awaited, once, and can be used wherever a coroutine can."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Coroutine
+from typing import Any
+
+import pytest
+import trio
+
+import stentor
+
+
+async def nothing(_: stentor.Message) -> None:
+    """Do nothing."""
+
+
+def slow(bus: stentor.Bus) -> Coroutine[Any, Any, stentor.Receipt]:
+    """A publish that the machine must see to."""
+    return bus.publish("t", 1, priority=stentor.Priority.HIGH)
+
+
+def quick(bus: stentor.Bus) -> Coroutine[Any, Any, stentor.Receipt]:
+    """A publish through the door."""
+    return bus.publish("t", 1)
+
+
+BOTH = pytest.mark.parametrize("publish", [quick, slow])
+
+
+@BOTH
+async def test_nothing_happens_before_it_is_awaited(publish: Any) -> None:
+    async with stentor.open_bus() as bus:
+        bus.register("a", nothing).subscribe("t")
+        publication = publish(bus)
+        assert bus.statistics().messages == 0
+        receipt = await publication
+        assert bus.statistics().messages == 1
+        assert receipt.recipients == ("a",)
+
+
+@BOTH
+async def test_it_is_awaited_once(publish: Any) -> None:
+    async with stentor.open_bus() as bus:
+        publication = publish(bus)
+        await publication
+        with pytest.raises(RuntimeError, match="a second time"):
+            await publication
+        assert bus.statistics().messages == 1
+
+
+@BOTH
+async def test_it_is_a_coroutine(publish: Any) -> None:
+    async with stentor.open_bus() as bus:
+        publication = publish(bus)
+        assert isinstance(publication, Coroutine)
+        assert isinstance(publication, Awaitable)
+        assert inspect.isawaitable(publication)
+        publication.close()
+
+
+@BOTH
+async def test_it_can_be_a_task(publish: Any) -> None:
+    async with stentor.open_bus() as bus:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(publish, bus)
+            nursery.start_soon(bus.publish, "t")
+        assert bus.statistics().messages == 2
+
+
+@BOTH
+async def test_it_can_be_driven_by_hand(publish: Any) -> None:
+    async with stentor.open_bus() as bus:
+        with pytest.raises(StopIteration) as ended:
+            publish(bus).send(None)
+        assert ended.value.value.message.topic == "t"
+        assert bus.statistics().messages == 1
+
+
+@BOTH
+async def test_who_never_awaits_it_is_warned(publish: Any) -> None:
+    async with stentor.open_bus() as bus:
+        with pytest.warns(RuntimeWarning, match=r"'Bus\.publish' was never awaited"):
+            publish(bus)
+        assert bus.statistics().messages == 0
+
+
+@BOTH
+async def test_once_closed_it_never_happens(publish: Any) -> None:
+    async with stentor.open_bus() as bus:
+        publication = publish(bus)
+        publication.close()
+        with pytest.raises(RuntimeError, match="a second time"):
+            await publication
+        assert bus.statistics().messages == 0
+
+
+@BOTH
+async def test_an_error_thrown_into_it_calls_it_off(publish: Any) -> None:
+    async with stentor.open_bus() as bus:
+        publication = publish(bus)
+        with pytest.raises(ValueError, match="no"):
+            publication.throw(ValueError("no"))
+        publication.close()
+        assert bus.statistics().messages == 0
+
+
+async def test_it_cannot_be_iterated_or_asked_in_advance() -> None:
+    async with stentor.open_bus() as bus:
+        publication: Any = bus.publish("t")
+        with pytest.raises(RuntimeError, match="is awaited, not iterated"):
+            next(publication)
+        await publication
+
+
+async def test_what_is_false_is_as_good_as_not_said() -> None:
+    async with stentor.open_bus() as bus:
+        await bus.publish("t")  # from now on the door knows the route
+        before = bus._parts.door.ordinary
+        await bus.publish("t", retain=False, confirm=False)
+        bus.publish_nowait("t", retain=False)
+        assert bus._parts.door.ordinary - before == 2 * (bus._parts.pumping is not None)
+
+
+async def test_an_unknown_option_is_refused_by_its_name() -> None:
+    async with stentor.open_bus() as bus:
+        with pytest.raises(TypeError, match="colour"):
+            await bus.publish("t", colour="red")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+        with pytest.raises(TypeError, match="colour"):
+            bus.publish_nowait("t", colour="red")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
