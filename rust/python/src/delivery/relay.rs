@@ -174,7 +174,8 @@ impl Relay {
 
     /// Keep nothing: what has failed for good is a dead letter.
     #[allow(clippy::unused_self, reason = "the protocol")]
-    fn keeps(&self, _delivery: &Bound<'_, PyAny>, _error: &Bound<'_, PyAny>) -> bool {
+    fn keeps(&self, delivery: &Bound<'_, PyAny>, error: &Bound<'_, PyAny>) -> bool {
+        let _ = (delivery, error); // named as the protocol names them
         false
     }
 

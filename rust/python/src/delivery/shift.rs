@@ -264,6 +264,7 @@ impl Shift {
     }
 
     /// Let the handler go on with what trio answers.
+    #[pyo3(signature = (value, /))]
     fn send(&self, value: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         told(self.go_on(value)?)
     }
