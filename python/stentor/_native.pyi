@@ -1015,6 +1015,13 @@ class Shift:
     """After whose handler the task is named."""
 
     def __new__(cls, pump: Pump, workers: WorkersState, task: Task, *, budget: int, knows: bool) -> Shift: ...
+    @property
+    def found(self) -> bool:
+        """Whether there is something for who awaits this that was found while leading."""
+
+    def lead(self) -> bool:
+        """Lead, and return whether all is done and nothing waits: else what there is is for who awaits this."""
+
     def interrupt(self, error: BaseException) -> bool:
         """Let the handler go on with `error` if one waits, and return whether it does."""
 

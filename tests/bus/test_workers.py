@@ -11,6 +11,7 @@ from trio.testing import MockClock
 
 import stentor
 from stentor._machine.dispatcher import PATIENCE
+from stentor._machine.shifts import LEADER_BUDGET
 from stentor._machine.workers import SPARES
 from tests.bus.accounts import check_conservation
 
@@ -258,3 +259,59 @@ async def test_workers_start_afresh_after_a_timeout_in_a_lane_that_is_set_apart(
         await bus.settled()
         assert [(agent.statistics().handled, agent.statistics().dead) for agent in agents] == [(2, 3)] * 3
         assert all(isinstance(letter.cause, TimeoutError) for letter in bus.dead_letters)
+
+
+async def test_workers_that_are_cancelled_by_the_handler_that_waits_let_it_know() -> None:
+    seen: list[object] = []
+
+    async def handler(message: stentor.Message) -> None:
+        if message.payload == "end":
+            scope.cancel()
+        try:
+            await trio.sleep(1)
+        except trio.Cancelled:
+            seen.append(message.payload)
+            raise
+
+    with trio.CancelScope() as scope:
+        async with stentor.open_bus() as bus:
+            agent = bus.register("a", handler)
+            agent.subscribe("t")
+            quick = bus.register("quick", note := Note())
+            quick.subscribe("quick")
+            for payload in (1, 2):
+                await bus.publish("quick", payload)
+                await bus.settled()
+            await bus.publish("t", "end")
+            await trio.sleep_forever()
+    assert seen == ["end"]
+    assert note.seen == [1, 2]
+    assert [(left.agent, left.state) for left in bus.left] == [("a", "running")]
+    check_conservation(bus, agent, quick)
+
+
+async def test_workers_that_were_called_again_give_the_rest_of_the_program_a_turn() -> None:
+    passes = Passes()
+    async with stentor.open_bus() as bus:
+        bus.register("a", note := Note()).subscribe("t", capacity=10_000)
+        await bus.publish("t", 0)
+        await bus.settled()
+        for number in range(1, 3 * LEADER_BUDGET):
+            bus.publish_nowait("t", number)
+        trio.lowlevel.add_instrument(passes)
+        await bus.settled()
+        trio.lowlevel.remove_instrument(passes)
+        assert note.seen == list(range(3 * LEADER_BUDGET))
+        assert passes.count >= 3
+
+
+class Note:
+    """A handler that writes down what it is called with."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.seen: list[object] = []
+
+    async def __call__(self, message: stentor.Message) -> None:
+        """Write it down."""
+        self.seen.append(message.payload)

@@ -108,16 +108,34 @@ class PumpingShift:
         """The worker waits to be called, and its task has the name of all that do."""
         self._native.served = None
 
+    def lead_at_once(self) -> bool:
+        """Begin calls, and return whether all is done and nothing waits; see `workers.Shift`."""
+        native = self._native
+        try:
+            return _interruptible_lead(native)
+        except BaseException as error:
+            if not native.interrupt(error):
+                raise
+            return False
+
     async def serve(self, scope: trio.CancelScope) -> bool | None:
         """Begin calls until one suspends, see that through, and go on; see `workers.Shift`."""
         native = self._native
         native.scope = scope
+        if not native.found:
+            await trio.lowlevel.checkpoint_if_cancelled()
         while True:
             try:
                 return await _interruptible(native)
             except BaseException as error:
                 if not native.interrupt(error):
                     raise
+
+
+@trio.lowlevel.disable_ki_protection
+def _interruptible_lead(shift: NativeShift) -> bool:
+    """Begin calls: what is interrupted by Ctrl-C is the handler that runs."""
+    return shift.lead()
 
 
 @trio.lowlevel.disable_ki_protection

@@ -7,11 +7,12 @@ said where there is no answer.
 from __future__ import annotations
 
 import types
-from typing import TYPE_CHECKING, Any, Final, Protocol, final
+from typing import TYPE_CHECKING, Any, Protocol, final
 
 import trio
 
 from stentor._machine.waits import AnyOf
+from stentor._machine.waking import WOKEN, trap_of
 from stentor._mechanisms.subscriptions import reserved_topic
 from stentor._native import Desk
 from stentor._native import Request as Request
@@ -25,36 +26,6 @@ if TYPE_CHECKING:
     from stentor._mechanisms.subscriptions import SubscriptionTable
     from stentor._native import Door
     from stentor._values.messages import Message
-
-
-@final
-class _Woken:
-    """An outcome of waiting that says nothing; trio's own serves once, this one is everybody's."""
-
-    __slots__ = ()
-
-    def unwrap(self) -> None:
-        """Return None."""
-
-
-WOKEN: Final = _Woken()
-"""What whoever asked is sent when the waiting is over, unless it is cancelled."""
-
-
-def trap_of(abort: Any) -> object:
-    """Return what a task yields to trio to wait until it is rescheduled, or cancelled by way of `abort`.
-
-    trio makes it anew for every wait; to make it once, and yield it again and again, saves a third of what it costs to
-    be woken.
-    """
-
-    async def wait() -> None:
-        await trio.lowlevel.wait_task_rescheduled(abort)
-
-    waiting = wait()
-    trap = waiting.send(None)
-    waiting.close()
-    return trap
 
 
 @types.coroutine

@@ -50,8 +50,13 @@ class PythonShift:
         """The worker waits to be called, and its task has the name of all that do."""
         self._served = None
 
+    def lead_at_once(self) -> bool:
+        """Leave everything to `serve`."""
+        return False
+
     async def serve(self, scope: trio.CancelScope) -> bool | None:
         """Begin calls until one suspends, and see that through; see `workers.Shift`."""
+        await trio.lowlevel.checkpoint_if_cancelled()
         leads = self._workers.claim(self._task)
         suspended = self._lead() if leads else self._dispatcher.serve_apart()
         return None if suspended is None else await self._see_through(suspended, scope)

@@ -21,14 +21,18 @@ cancel scopes that it has opened stay behind on the stack of the first.
 
 from __future__ import annotations
 
+import types
 from math import inf
-from typing import TYPE_CHECKING, Final, Protocol, final
+from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 import trio
 
+from stentor._machine.waking import WOKEN, trap_of
 from stentor._native import WorkersState
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from stentor._machine.calls import Calls
     from stentor._machine.pump import Front
     from stentor._machine.readiness import Readiness
@@ -44,6 +48,10 @@ class Shift(Protocol):
 
     def idle(self) -> None:
         """The worker waits to be called, and its task has the name of all that do."""
+
+    def lead_at_once(self) -> bool:
+        """Begin calls, and return whether all is done and nothing waits: else `serve` goes on with what there is."""
+        ...
 
     async def serve(self, scope: trio.CancelScope) -> bool | None:
         """Begin calls until one suspends, see that through, and go on; cancelling `scope` cancels what waits.
@@ -88,7 +96,7 @@ class Workers(WorkersState):
         self.coming += 1
         if self.spares:
             task, _ = self.spares.popitem()
-            trio.lowlevel.reschedule(task)
+            trio.lowlevel.reschedule(task, WOKEN)
         else:
             self._nursery.start_soon(_Worker(self).work, name=_IDLE)
 
@@ -96,7 +104,7 @@ class Workers(WorkersState):
         """Let all end that wait for work: who is called from now on is new, as in a bus that has done nothing yet."""
         self.generation += 1
         while self.spares:
-            trio.lowlevel.reschedule(self.spares.popitem()[0])
+            trio.lowlevel.reschedule(self.spares.popitem()[0], WOKEN)
 
     async def rest(self) -> None:
         """Let a publisher that has published much at a stretch give everybody else a turn."""
@@ -192,12 +200,13 @@ _IDLE: Final = "stentor worker"
 class _Worker:
     """One task, which leads and follows in turn."""
 
-    __slots__ = ("_shift", "_task", "_workers")
+    __slots__ = ("_shift", "_task", "_trap", "_workers")
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
         self._task: trio.lowlevel.Task
         self._shift: Shift
+        self._trap = trap_of(self._abort)
 
     @trio.lowlevel.enable_ki_protection
     async def work(self) -> None:
@@ -221,7 +230,6 @@ class _Worker:
         """Serve while there is something to do or to wait for; return whether there is, but `scope` is used up."""
         workers = self._workers
         while True:
-            await trio.lowlevel.checkpoint_if_cancelled()
             usable = await self._shift.serve(scope)
             if usable is not None:
                 if not usable:
@@ -235,21 +243,29 @@ class _Worker:
         self._workers.coming -= 1
         self._workers.calls.resumes()
 
-    async def _follow(self) -> bool:
-        """Wait to be called, unless there is something to do, and return True; False where it is not needed."""
+    @types.coroutine
+    @trio.lowlevel.enable_ki_protection
+    def _follow(self) -> Generator[Any, Any, bool]:
+        """Wait to be called, unless there is something to do, and return True; False where it is not needed.
+
+        What can be done at once when it is called is done here, and then it waits again.
+        """
         workers, task = self._workers, self._task
-        if workers.leader is None and not workers.readiness.is_empty:
-            return True
-        if len(workers.spares) >= SPARES:
-            return False
-        generation = workers.generation
-        workers.spares[task] = None
-        self._shift.idle()
-        task.name = _IDLE
-        await trio.lowlevel.wait_task_rescheduled(self._abort)
-        if generation != workers.generation:
-            return False
-        self._arrive()
+        while workers.leader is not None or workers.readiness.is_empty:
+            if len(workers.spares) >= SPARES:
+                return False
+            generation = workers.generation
+            workers.spares[task] = None
+            self._shift.idle()
+            task.name = _IDLE
+            sent = yield self._trap
+            if sent is not WOKEN:
+                sent.unwrap()
+            if generation != workers.generation:
+                return False
+            self._arrive()
+            if not self._shift.lead_at_once():
+                break
         return True
 
     def _abort(self, _: object) -> trio.lowlevel.Abort:

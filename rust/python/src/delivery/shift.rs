@@ -38,6 +38,8 @@ pub(crate) struct Shift {
     served: LockedCell<Option<Py<PyAny>>>,
     /// The call that waits.
     call: LockedCell<Option<Suspended>>,
+    /// How the stretch ended with which it led at once.
+    found: LockedCell<Option<Stretch>>,
     /// What interrupted the worker while its handler waited.
     interruption: LockedCell<Option<PyErr>>,
 }
@@ -63,6 +65,9 @@ impl Shift {
     #[inline]
     fn go_on(&self, value: Bound<'_, PyAny>) -> PyResult<Stretch> {
         let py = value.py();
+        if let Some(stretch) = self.found.replace(None) {
+            return Ok(stretch);
+        }
         let input = match self.interruption.replace(None) {
             Some(error) => Input::Error(error),
             None => Input::Value(value),
@@ -247,8 +252,29 @@ impl Shift {
             scope: LockedCell::new(None),
             served: LockedCell::new(None),
             call: LockedCell::new(None),
+            found: LockedCell::new(None),
             interruption: LockedCell::new(None),
         }
+    }
+
+    /// Lead, and return whether all is done and nothing waits: else what there is is for who awaits this.
+    fn lead(&self, py: Python<'_>) -> PyResult<bool> {
+        if !self.may_go_on(py)? {
+            return Ok(false);
+        }
+        let stretch = self.begin(py)?;
+        let leads = self.workers.get().is_led_by(self.task.bind(py));
+        if matches!(stretch, Stretch::Idle) && !leads {
+            return Ok(true);
+        }
+        drop(self.found.replace(Some(stretch)));
+        Ok(false)
+    }
+
+    /// Whether there is something for who awaits this that was found while leading.
+    #[getter]
+    fn found(&self) -> bool {
+        self.found.with(|found| found.is_some())
     }
 
     fn __await__(slf: Py<Self>) -> Py<Self> {
@@ -336,6 +362,7 @@ impl Shift {
         drop(self.scope.replace(None));
         drop(self.served.replace(None));
         drop(self.call.replace(None));
+        drop(self.found.replace(None));
         drop(self.interruption.replace(None));
     }
 }

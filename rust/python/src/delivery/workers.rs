@@ -14,6 +14,14 @@ pub(crate) struct WorkersState {
     pub(crate) resting: Py<PyDict>,
 }
 
+impl WorkersState {
+    /// Whether `task` leads.
+    pub(crate) fn is_led_by(&self, task: &Bound<'_, PyAny>) -> bool {
+        self.leader
+            .with(|leader| leader.as_ref().is_some_and(|leader| leader.is(task)))
+    }
+}
+
 #[pymethods]
 impl WorkersState {
     #[new]

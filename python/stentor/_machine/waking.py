@@ -1,0 +1,40 @@
+"""Waking: how a task that waits again and again does so at the least cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, final
+
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@final
+class _Woken:
+    """An outcome of waiting that says nothing; trio's own serves once, this one is everybody's."""
+
+    __slots__ = ()
+
+    def unwrap(self) -> None:
+        """Return None."""
+
+
+WOKEN: Final[Any] = _Woken()
+"""What a task that waits by `trap_of` is sent when it is rescheduled; what else it is sent must be unwrapped."""
+
+
+def trap_of(abort: Callable[[Any], trio.lowlevel.Abort]) -> object:
+    """Return what a task yields to trio to wait until it is rescheduled, or cancelled by way of `abort`.
+
+    trio makes it anew for every wait; to make it once, and yield it again and again, saves a third of what it costs to
+    be woken.
+    """
+
+    async def wait() -> None:
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
+    waiting = wait()
+    trap = waiting.send(None)
+    waiting.close()
+    return trap
