@@ -1,6 +1,6 @@
 """The compiled half of stentor: topics, patterns and the index of subscriptions."""
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
 from contextvars import Context, Token
 from types import FrameType
@@ -14,12 +14,13 @@ from stentor._machine.calls import Suspended
 from stentor._machine.waits import AnyOf, Waits
 from stentor._mechanisms.deliveries import Watcher
 from stentor._mechanisms.mailbox import Quota
-from stentor._mechanisms.recipients import Recipient
+from stentor._mechanisms.recipients import Receiver, Recipient
 from stentor._mechanisms.subscriptions import Subscription, SubscriptionTable
 from stentor._values.dialects import Dialect, DialectLike
 from stentor._values.messages import AddressingMode, Priority
 from stentor._values.modes import Mode
-from stentor._values.options import DeliveryMode
+from stentor._values.options import DeliveryMode, SubscriptionOptions
+from stentor._values.policies import HandlerPolicy
 from stentor._values.results import BroadcastResult
 
 __all__ = [
@@ -829,10 +830,18 @@ class QuotaState:
     """How many it dropped."""
     waiters: list[tuple[int, Callable[[], None]]] | None
     """The publishers that wait for room; None for none."""
+    order: OrderedDict[Delivery, None] | None
+    """What waits, the oldest first; None before the first that must be entered."""
+    newest: dict[str, Delivery] | None
+    """The newest that waits of each topic, where a new one replaces it; None before the first."""
 
-    def __new__(cls, lane: Lane, capacity: int, tracks: bool, *_rest: object) -> Self: ...
+    def __new__(cls, lane: Lane, options: SubscriptionOptions, tracks: bool, /) -> Self: ...
     @property
     def lane(self) -> Lane: ...
+    @property
+    def options(self) -> SubscriptionOptions:
+        """The options that it was made from."""
+
     @property
     def capacity(self) -> int: ...
     @property
@@ -841,24 +850,38 @@ class QuotaState:
 
 @disjoint_base
 class RecipientState:
-    """The part of a recipient that is read and written for every delivery."""
+    """What there is of a recipient, but for what is decided about it."""
 
     handler: Callable[..., Any] | None
     """What is called with its messages, or None when its owner receives."""
     context: Context
     """What a handler's own copy of the context is made from: as it was at registration."""
-    lanes: tuple[Lane, ...]
-    """Its lanes, in the order in which they were first needed."""
+    direct: Quota | None
+    """The quota of what is addressed to it directly, or to everybody; None while nothing was."""
+    receivers: deque[Receiver] | None
+    """Tasks that wait for its mail, the one that has waited longest first; None while there was none."""
     timeout: float
     """Seconds after which a handler that waits has taken too long; infinity for never."""
     wants_delivery: bool
     """Whether the handler wants the delivery beside the message."""
     is_feed: bool
     """Whether it is a subscription's own recipient, and no agent."""
+    is_extension: bool
+    """Whether an extension takes messages by it, and it is no agent."""
     durable: bool
     """Whether all that it gets comes by way of its stored mailbox."""
     away: bool
     """Whether it is not called until it is back."""
+    returning: bool
+    """Whether it gets its backlog, which everything else waits for."""
+    quarantined: bool
+    """Whether it is away because its handler failed too often in a row."""
+    closed: bool
+    """Whether nothing comes to it any more."""
+    dismissed: bool
+    """Whether its owner has closed it."""
+    iterators: int
+    """How many iterate over what comes."""
     slots: int
     """How many more of its deliveries may begin now."""
     slots_away: int
@@ -869,6 +892,18 @@ class RecipientState:
     """Messages that passed its filters."""
     handled: int
     """Deliveries whose handler finished, or that the owner has."""
+    dead: int
+    """Deliveries that failed for good."""
+    dropped: int
+    """Deliveries that an overflow policy dropped."""
+    expired: int
+    """Deliveries that came too late."""
+    stored: int
+    """Deliveries that went to the stored mailbox."""
+    abandoned: int
+    """Deliveries that the closing of the agent or of the bus left."""
+    retries: int
+    """Attempts beyond the first."""
     blocked: float
     """Seconds for which its handler kept everybody else from running, in all."""
     longest_block: float
@@ -876,10 +911,82 @@ class RecipientState:
     latency: Histogram | None
     """From the acceptance of a message to the end of its handler; None before the first."""
 
-    def __new__(cls, *_args: object, **_options: object) -> Self: ...
+    def __new__(
+        cls,
+        name: str,
+        handler: Callable[..., Any] | None,
+        context: Context,
+        policy: HandlerPolicy,
+        options: SubscriptionOptions,
+        arrange: Callable[[Lane], None],
+        /,
+    ) -> Self: ...
+    @property
+    def name(self) -> str:
+        """The name under which messages are addressed to it."""
+
+    @property
+    def policy(self) -> HandlerPolicy:
+        """What happens to a handler that takes too long, or fails."""
+
+    @property
+    def options(self) -> SubscriptionOptions:
+        """How what is addressed to it directly, or to everybody, is delivered."""
+
+    @property
+    def arrange(self) -> Callable[[Lane], None]:
+        """Lines a lane up if it is due."""
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """Its lanes, in the order in which they were first needed."""
+
+    def find_lane(self, mode: Mode, backlog: bool) -> Lane | None:
+        """Return the lane for `mode`, that of the backlog or the other one, or None if there is none."""
+
+    def open_lane(self, mode: Mode, realtime: bool, backlog: bool) -> Lane:
+        """Give it a lane more, and return that."""
+
+    def counts(self, lane: Lane) -> bool:
+        """Return whether what waits in `lane` keeps the bus from being settled."""
+
+    @property
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """Its open subscriptions, in order of subscription."""
+
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether it has an open subscription."""
+
+    def enter(self, id: int, subscription: Subscription) -> None:
+        """Take note of a subscription under its id, which is greater than all before."""
+
+    def discard(self, id: int) -> None:
+        """Forget the subscription of that id, if it is there."""
+
     @property
     def running(self) -> dict[Delivery, None]:
         """The deliveries that its handlers have begun with, or that its owner has."""
+
+    @property
+    def running_count(self) -> int:
+        """How many deliveries run."""
+
+    @property
+    def backing_off(self) -> dict[Delivery, int]:
+        """What waits for its next attempt, and the timer of that."""
+
+    @property
+    def backs_off(self) -> bool:
+        """Whether anything waits for its next attempt."""
+
+    @property
+    def unacknowledged(self) -> dict[str, Delivery]:
+        """What was polled and not yet acknowledged, by the id of the message."""
+
+    @property
+    def unacknowledged_count(self) -> int:
+        """How much was polled and not yet acknowledged."""
 
     def count_handled(self, latency: float) -> None:
         """Count a handled delivery, which took so many seconds."""
@@ -955,6 +1062,12 @@ class Current:
     """The delivery in whose handler, or in whose child task, the code runs; one variable for each bus."""
 
     def __new__(cls, name: str) -> Current: ...
+    def base(self) -> Context:
+        """Return a copy of the running context, for others to be copied from and nothing else.
+
+        It is the same as the last time, if that is still in use and the variables are those of then.
+        """
+
     def get(self) -> Delivery | None:
         """Return the delivery, or None outside of handlers."""
 

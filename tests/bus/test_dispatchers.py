@@ -127,13 +127,9 @@ def test_both_dispatchers_give_the_same_order_and_the_same_books(observed: bool)
             observers = [trace] if observed else []
             async with stentor.open_bus(dispatcher=name, seed=1, observers=observers) as bus:
                 await everything(bus, called)
-                agents = [agent for agent in bus._members.values() if not agent.recipient.is_feed]
                 return [
-                    (
-                        a.recipient.name,
-                        {k: getattr(a.recipient, k) for k in ("addressed", "handled", "dead", "dropped")},
-                    )
-                    for a in agents
+                    (agent.name, {k: getattr(agent, k) for k in ("addressed", "handled", "dead", "dropped")})
+                    for agent in bus._parts.registry.agents()
                 ]
 
         return trio.run(main, clock=MockClock(autojump_threshold=0)), called, trace.lines

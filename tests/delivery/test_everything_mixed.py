@@ -216,7 +216,7 @@ class World(stentor.Observer):
                 assert total.get(state, 0) == fates.total(), state
         assert self.bus._parts.ledger.busy >= 0
         for quota in {sub._quota for sub in self.bus._parts.table}:
-            order = quota._order
+            order = quota.order
             assert quota.waiting >= 0
             assert order is None or len(order) == quota.waiting
 

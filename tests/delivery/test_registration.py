@@ -5,12 +5,16 @@ from __future__ import annotations
 import functools
 import gc
 import weakref
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
 
 import stentor
 from stentor._mechanisms.handlers import _arity, _plain_arity, check_handler
+
+colour: ContextVar[str] = ContextVar("colour")
+thing: ContextVar[object] = ContextVar("thing")
 
 
 async def one(message: stentor.Message) -> None: ...
@@ -146,3 +150,61 @@ async def test_registration_keeps_no_filter_of_a_closed_subscription_alive() -> 
         del picky
         gc.collect()
         assert alive() is None
+
+
+async def test_registration_makes_few_objects_for_an_idle_agent() -> None:
+    """Every one is gone through by the garbage collector, over and over, for as long as the agent lives."""
+    async with stentor.open_bus() as bus:
+        bus.register("first", one).subscribe("first")
+        gc.collect()
+        before = len(gc.get_objects())
+        for number in range(100):
+            bus.register(f"a{number}", one).subscribe(f"t{number}")
+        gc.collect()
+        assert len(gc.get_objects()) - before <= 4 * 100
+
+
+async def test_registration_shares_the_context_of_agents_for_which_it_is_the_same() -> None:
+    async with stentor.open_bus() as bus:
+        first, second = (bus.register(name, one)._recipient for name in ("first", "second"))
+        token = colour.set("red")
+        third = bus.register("third", one)._recipient
+        colour.reset(token)
+        fourth = bus.register("fourth", one)._recipient
+        assert first.context is second.context
+        assert third.context is not second.context
+        assert third.context[colour] == "red"
+        assert colour not in fourth.context
+
+
+async def test_registration_keeps_no_context_of_a_closed_agent_alive() -> None:
+    class Value:
+        pass
+
+    async with stentor.open_bus() as bus:
+        value = Value()
+        alive = weakref.ref(value)
+        token = thing.set(value)
+        agent = bus.register("a", one)
+        thing.reset(token)
+        agent.close()
+        del value, token, agent
+        gc.collect()
+        assert alive() is None
+
+
+async def test_an_agent_has_its_subscriptions_in_order_however_they_are_closed() -> None:
+    async with stentor.open_bus() as bus:
+        agent = bus.register("a", one)
+        assert not agent.subscriptions
+        subscriptions = [agent.subscribe(f"t{number}") for number in range(20)]
+        for closed in (3, 0, 19, 10):
+            subscriptions[closed].close()
+        left = [each for each in subscriptions if not each.closed]
+        assert list(agent.subscriptions) == left
+        last = agent.subscribe("t")
+        assert list(agent.subscriptions) == [*left, last]
+        for each in agent.subscriptions:
+            each.close()
+        assert not agent.subscriptions
+        assert agent.subscribe("u") in agent.subscriptions

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast, final
 
 import trio
 
+from stentor._bus.receiving import Receiving, check_open
 from stentor._mechanisms.deliveries import Delivery
-from stentor._mechanisms.mailbox import Quota
+from stentor._mechanisms.mailbox import quota_of
 from stentor._mechanisms.routes import Target
 from stentor._mechanisms.subscriptions import Subscription
 from stentor._values import checks
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from typing import Self, Unpack
 
     from stentor._bus.parts import Parts
-    from stentor._bus.receiving import Receiving
+    from stentor._mechanisms.mailbox import Quota
+    from stentor._mechanisms.recipients import Recipient
     from stentor._mechanisms.statistics import AgentStatistics
     from stentor._values.options import SubscriptionKeywords
 
@@ -28,12 +30,15 @@ if TYPE_CHECKING:
 class _Member:
     """What an agent and a feed have in common: a recipient, its subscriptions, and a way to close."""
 
-    __slots__ = ("_parts", "_receiving", "_recipient")
+    __slots__ = ("_parts", "_recipient")
 
-    def __init__(self, receiving: Receiving, parts: Parts) -> None:
-        self._receiving = receiving
-        self._recipient = receiving.recipient
+    def __init__(self, recipient: Recipient, parts: Parts) -> None:
+        self._recipient = recipient
         self._parts = parts
+
+    @property
+    def _receiving(self) -> Receiving:
+        return Receiving(self._recipient, self._parts)
 
     @property
     def name(self) -> str:
@@ -43,12 +48,12 @@ class _Member:
     @property
     def closed(self) -> bool:
         """Whether it has been closed, or its bus has."""
-        return self._receiving.closed or self._receiving.ended
+        return self._recipient.dismissed or self._parts.closed
 
     @property
     def subscriptions(self) -> tuple[Subscription, ...]:
         """Its open subscriptions, in order of subscription."""
-        return tuple(self._recipient.subscriptions.values())
+        return self._recipient.subscriptions
 
     def subscribe(self, pattern: str, **options: Unpack[SubscriptionKeywords]) -> Subscription:
         """Subscribe to `pattern`: everything published from now on to a topic that it matches is delivered.
@@ -65,11 +70,13 @@ class _Member:
             ValueError: An option is out of its range.
             trio.ClosedResourceError: This agent or feed is closed.
         """
-        self._receiving.check_open()
+        check_open(self._recipient, self._parts)
+        recipient = self._recipient
         chosen = options_from(options)
-        self._parts.permissions.check_subscribe(None if self._recipient.is_feed else self.name, pattern)
-        quota = Quota(self._recipient.lane(chosen.behaviour()), chosen)
-        subscription = Subscription(self._parts.table, pattern, self._recipient, quota)
+        if self._parts.permissions.active:
+            self._parts.permissions.check_subscribe(None if recipient.is_feed else recipient.name, pattern)
+        quota = quota_of(recipient.lane(chosen.behaviour()), chosen)
+        subscription = Subscription(self._parts.table, pattern, recipient, quota)
         if chosen.retained:
             self._begin_with_retained(subscription, quota)
         return subscription
@@ -101,7 +108,7 @@ class _Member:
             ValueError: `max_messages` is smaller than 1.
             trio.ClosedResourceError: This agent or feed is closed.
         """
-        self._receiving.check_open()
+        check_open(self._recipient, self._parts)
         checks.whole("max_messages", max_messages, least=1)
         await trio.lowlevel.checkpoint()
         messages: list[Message] = []
@@ -140,16 +147,17 @@ class _Member:
 
         A second close does nothing.
         """
-        if not self._receiving.closed:
+        if not self._recipient.dismissed:
             for subscription in self.subscriptions:
                 subscription.close()
-            self._recipient.quota.wake_all()
+            if self._recipient.direct is not None:
+                self._recipient.direct.wake_all()
             self._receiving.close()
 
     def __repr__(self) -> str:
         """Tell the name and the number of subscriptions."""
         state = "closed " if self.closed else ""
-        return f"<{state}{type(self).__name__} {self.name!r} with {len(self._recipient.subscriptions)} subscriptions>"
+        return f"<{state}{type(self).__name__} {self.name!r} with {len(self.subscriptions)} subscriptions>"
 
 
 def _messages(several: object) -> list[Message]:
@@ -201,7 +209,7 @@ class Agent(_Member):
         Raises:
             trio.ClosedResourceError: The agent is closed.
         """
-        self._receiving.check_open()
+        check_open(self._recipient, self._parts)
         self._parts.attendance.leave(self._recipient)
         if interrupt:
             self._parts.attendance.interrupt(self._recipient)
@@ -213,7 +221,7 @@ class Agent(_Member):
         Raises:
             trio.ClosedResourceError: The agent is closed.
         """
-        self._receiving.check_open()
+        check_open(self._recipient, self._parts)
         self._parts.backlog.bring_back(self._recipient)
 
     async def receive(self) -> Message:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextvars import copy_context
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Unpack, final, overload
 
@@ -13,18 +13,16 @@ from stentor._bus.entrance import Entrance
 from stentor._bus.extension import Extension
 from stentor._bus.keeping import Keeping
 from stentor._bus.portal import Portal
-from stentor._bus.receiving import Receiving
 from stentor._mechanisms.deliveries import Delivery
 from stentor._mechanisms.handlers import check_handler
 from stentor._mechanisms.health import Health, examine
-from stentor._mechanisms.recipients import Recipient
 from stentor._mechanisms.statistics import BusStatistics, PatternStatistics, latency_of
 from stentor._mechanisms.subscriptions import RESERVED, reserved_topic
 from stentor._values import checks
 from stentor._values.errors import AlreadyRegisteredError, NotSettledError
 from stentor._values.options import DEFAULT_OPTIONS, DeliveryMode, options_from
 from stentor._values.patterns import validate_topic
-from stentor._values.policies import HANDLER_OPTIONS, HandlerPolicy
+from stentor._values.policies import DEFAULT_POLICY, HANDLER_OPTIONS, HandlerPolicy
 from stentor._values.sharing import shared
 
 if TYPE_CHECKING:
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
     from stentor._bus.extension import ExtensionHooks
     from stentor._bus.parts import Parts
     from stentor._mechanisms.handlers import Handler
+    from stentor._mechanisms.recipients import Recipient
     from stentor._mechanisms.statistics import AgentStatistics, SubscriptionStatistics
     from stentor._values.messages import Message
     from stentor._values.modes import Mode
@@ -67,6 +66,7 @@ class Bus(Keeping):
         """Make an open bus of its parts; users call `open_bus`."""
         super().__init__(parts)
         parts.dismiss = self._dismiss
+        self._policy = shared(HandlerPolicy, {"on_error": parts.settings.on_error})
 
     # -- agents and subscriptions -------------------------------------------------------------------------------------
 
@@ -112,18 +112,15 @@ class Bus(Keeping):
             msg = "durable must go with a handler, and with a store given to open_bus"
             raise ValueError(msg)
         policy, defaults = self._split(options)
-        recipient = Recipient(
-            name,
-            handler if handler is None else self._wrapped(handler, arity),
-            context=copy_context(),
-            policy=policy,
-            options=defaults,
-            arrange=self._parts.readiness.arrange,
-            wants_delivery=arity > 1 or bool(self._parts.settings.middleware),
-            slots=0 if handler is None else slots,
-            durable=durable,
-        )
-        agent = Agent(self._admit(recipient), self._parts)
+        if handler is None:
+            recipient = self._parts.recipient(name, None, policy, defaults)
+        else:
+            recipient = self._parts.recipient(name, self._wrapped(handler, arity), policy, defaults)
+            recipient.wants_delivery = arity > 1 or bool(self._parts.settings.middleware)
+            recipient.slots = min(slots, sys.maxsize)
+            recipient.durable = durable
+        self._parts.registry.add(recipient)
+        agent = Agent(recipient, self._parts)
         if name in self._parts.backlog.names:
             agent.leave()
             agent.rejoin()
@@ -131,6 +128,8 @@ class Bus(Keeping):
 
     def _split(self, options: RegistrationKeywords) -> tuple[HandlerPolicy, SubscriptionOptions]:
         """Tell what concerns the handler from what concerns the mailbox."""
+        if not options:
+            return self._policy, DEFAULT_OPTIONS
         handling: dict[str, Any] = {"on_error": self._parts.settings.on_error}
         delivering: dict[str, Any] = {}
         for name, value in options.items():
@@ -187,18 +186,10 @@ class Bus(Keeping):
         """
         self._check_accepting()
         name = f"{RESERVED}.feed.{next(self._parts.feed_numbers)}"
-        recipient = Recipient(
-            name,
-            None,
-            context=copy_context(),
-            policy=HandlerPolicy(),
-            options=DEFAULT_OPTIONS,
-            arrange=self._parts.readiness.arrange,
-            wants_delivery=False,
-            slots=0,
-            is_feed=True,
-        )
-        feed: Feed[Any] = Feed(self._admit(recipient), self._parts)
+        recipient = self._parts.recipient(name, None, DEFAULT_POLICY, DEFAULT_OPTIONS)
+        recipient.is_feed = True
+        self._parts.registry.add(recipient)
+        feed: Feed[Any] = Feed(recipient, self._parts)
         try:
             feed.subscribe(pattern, mode=mode, **options)
         except BaseException:
@@ -224,17 +215,11 @@ class Bus(Keeping):
         entrances[entrance] = None
         return Portal(self, entrance)
 
-    def _admit(self, recipient: Recipient) -> Receiving:
-        self._parts.registry.add(recipient)
-        self._members[recipient.name] = receiving = Receiving(recipient, self._parts)
-        return receiving
-
     def _dismiss(self, recipient: Recipient) -> None:
         """Give the name of a closed agent or feed back."""
         self._parts.attendance.close(recipient)
         self._parts.backlog.release_soon(recipient)
         self._parts.registry.remove(recipient)
-        del self._members[recipient.name]
 
     # -- watching -----------------------------------------------------------------------------------------------------
 

@@ -161,7 +161,7 @@ def _forget_how_it_ran(parts: Parts) -> None:
 
 
 def _check_settled(parts: Parts) -> None:
-    begun = any(r.running and r.handler is None for r in parts.registry)
+    begun = any(r.handler is None and r.running_count for r in parts.registry)
     if parts.ledger.busy or parts.readiness.queue or parts.backlog._serving or begun:
         raise NotSettledError(0.0, parts.registry.busy())
     if len(parts.requests) or parts.publishing._lines:
@@ -194,17 +194,17 @@ def _told(patterns: tuple[str, ...] | None) -> str:
 
 
 def _patterns(recipient: Recipient) -> tuple[str, ...]:
-    return tuple(subscription.pattern for subscription in recipient.subscriptions.values())
+    return tuple(subscription.pattern for subscription in recipient.subscriptions)
 
 
 def _quotas(recipient: Recipient) -> list[Quota]:
-    return [recipient.quota, *(subscription._quota for subscription in recipient.subscriptions.values())]
+    return [recipient.quota, *(subscription._quota for subscription in recipient.subscriptions)]
 
 
 def _mailbox(recipient: Recipient) -> _Mailbox:
     quotas = _quotas(recipient)
     numbers = {quota: number for number, quota in reversed(list(enumerate(quotas)))}
-    subscriptions = {s: number for number, s in enumerate(recipient.subscriptions.values())}
+    subscriptions = {s: number for number, s in enumerate(recipient.subscriptions)}
 
     def waiting(deliveries: Iterator[Delivery]) -> tuple[_Waiting, ...]:
         return tuple(
@@ -256,7 +256,7 @@ def _fill(parts: Parts, recipient: Recipient, mailbox: _Mailbox) -> None:
 
 
 def _delivery(recipient: Recipient, quotas: list[Quota], waiting: _Waiting) -> Delivery:
-    all_ = list(recipient.subscriptions.values())
+    all_ = recipient.subscriptions
     matched = tuple(all_[number] for number in waiting.subscriptions)
     target = Target(recipient, quotas[waiting.quota], matched, wildcard=waiting.wildcard)
     delivery = Delivery(waiting.message, target, None)

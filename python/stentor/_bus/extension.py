@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextvars import copy_context
+import sys
 from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack, final
 
 import trio
@@ -10,13 +10,12 @@ import trio
 from stentor._bus.agent import Agent
 from stentor._machine.relaying import RelayedQuestion
 from stentor._mechanisms.handlers import check_handler
-from stentor._mechanisms.recipients import Recipient
 from stentor._native import Relay
 from stentor._values import checks
 from stentor._values.messages import AddressingMode, Message
 from stentor._values.options import SubscriptionOptions
 from stentor._values.patterns import validate_topic
-from stentor._values.policies import HandlerPolicy
+from stentor._values.policies import DEFAULT_POLICY
 from stentor._values.results import Receipt
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from stentor._bus.bus import Bus
     from stentor._mechanisms.handlers import Handler
     from stentor._mechanisms.health import Problem
+    from stentor._mechanisms.recipients import Recipient
     from stentor._mechanisms.registry import AgentListener
     from stentor._mechanisms.subscriptions import Subscription, SubscriptionListener
     from stentor._values.options import FeedKeywords
@@ -116,19 +116,13 @@ class Extension:
             msg = "durable must go with a store given to open_bus"
             raise ValueError(msg)
         name = self.name if not self._agents else self._topic(f"{len(self._agents) + 1}")
-        recipient = Recipient(
-            name,
-            handler,
-            context=copy_context(),
-            policy=HandlerPolicy(),
-            options=SubscriptionOptions(**options),
-            arrange=self._parts.readiness.arrange,
-            wants_delivery=check_handler(handler) > 1,
-            slots=slots,
-            is_extension=True,
-            durable=durable,
-        )
-        agent = Agent(self._bus._admit(recipient), self._parts)
+        recipient = self._parts.recipient(name, handler, DEFAULT_POLICY, SubscriptionOptions(**options))
+        recipient.wants_delivery = check_handler(handler) > 1
+        recipient.slots = min(slots, sys.maxsize)
+        recipient.is_extension = True
+        recipient.durable = durable
+        self._parts.registry.add(recipient)
+        agent = Agent(recipient, self._parts)
         self._agents.append(agent)
         self._own = (*self._own, recipient)
         if name in self._parts.backlog.names:
@@ -259,7 +253,7 @@ class Extension:
         if answer is not None:
             self._expect(RelayedQuestion(message, answer))
         watched = redelivered or done is not None or message.addressing is not AddressingMode.TOPIC
-        if watched or any(recipient.subscriptions for recipient in self._own):
+        if watched or any(recipient.is_subscribed for recipient in self._own):
             return message, Relay(self._own, done, redelivered=redelivered)
         return message, None
 

@@ -29,6 +29,7 @@ from stentor._machine.waits import Waits
 from stentor._machine.workers import Workers
 from stentor._mechanisms.dead_letters import DeadLetterBox
 from stentor._mechanisms.permissions import Permissions
+from stentor._mechanisms.recipients import Recipient
 from stentor._mechanisms.registry import Registry
 from stentor._mechanisms.retained import RetainedMessages
 from stentor._mechanisms.subscriptions import RESERVED, SubscriptionTable
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
     from stentor._bus.entrance import Entrance
     from stentor._bus.settings import BusSettings
     from stentor._mechanisms.health import Problem
-    from stentor._mechanisms.recipients import Recipient
+    from stentor._values.options import SubscriptionOptions
+    from stentor._values.policies import HandlerPolicy
     from stentor._values.protocols import MailboxStore
 
 _SYSTEM_CLOCK: Final = "trio._core._run", "SystemClock"
@@ -50,6 +52,9 @@ _SYSTEM_CLOCK: Final = "trio._core._run", "SystemClock"
 @final
 class Parts:
     """Everything that one bus consists of, from the table of subscriptions to the router."""
+
+    closed: bool = False
+    """Whether the bus is closed, so that nobody receives any more."""
 
     def __init__(self, nursery: trio.Nursery, store: MailboxStore, settings: BusSettings) -> None:
         """Put the parts together; tasks live in `nursery`, and `store` is open."""
@@ -141,6 +146,14 @@ class Parts:
         self.permissions.on_policy = self._guard
         self.workers: Workers = Workers(self.front, self.calls, self.readiness, nursery)
         self.publishing.rest = self.workers.rest
+
+    def recipient(
+        self, name: str, handler: Callable[..., object] | None, policy: HandlerPolicy, options: SubscriptionOptions
+    ) -> Recipient:
+        """Make a recipient to whose handler the running context belongs; it is not registered yet."""
+        recipient = Recipient(name, handler, self.current.base(), policy, options, self.readiness.arranging)
+        recipient.lane(options.behaviour())
+        return recipient
 
     def _pumping(self) -> PumpingDispatcher | None:
         if self.settings.dispatcher == "python":

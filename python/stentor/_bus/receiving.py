@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, TypeAlias, final
 
 import trio
@@ -22,27 +23,23 @@ def mail_of(lead: Delivery) -> Mail:
     return lead.message if lead._batch is None else [delivery.message for delivery in members(lead)]
 
 
+def check_open(recipient: Recipient, parts: Parts) -> None:
+    """Raise ClosedResourceError, saying what is closed, unless both the owner of `recipient` and its bus are open."""
+    if recipient.dismissed or parts.closed:
+        msg = f"{recipient.name!r} is closed" if recipient.dismissed else "the bus is closed"
+        raise trio.ClosedResourceError(msg)
+
+
 @final
 class Receiving:
     """The owner's side of a mailbox: `receive_nowait` decides, `receive` waits, `MailIterator` iterates."""
 
-    __slots__ = ("_iterators", "_parts", "closed", "ended", "recipient")
+    __slots__ = ("_parts", "recipient")
 
     def __init__(self, recipient: Recipient, parts: Parts) -> None:
-        """Take messages for `recipient` out of its mailbox."""
+        """Take messages for `recipient` out of its mailbox; nothing is kept here."""
         self._parts = parts
         self.recipient: Recipient = recipient
-        self._iterators = 0
-        self.closed: bool = False
-        """Whether the owner has closed it."""
-        self.ended: bool = False
-        """Whether the bus is closed."""
-
-    def check_open(self) -> None:
-        """Raise ClosedResourceError, saying what is closed, unless both this and the bus are open."""
-        if self.closed or self.ended:
-            msg = f"{self.recipient.name!r} is closed" if self.closed else "the bus is closed"
-            raise trio.ClosedResourceError(msg)
 
     def check_unhandled(self) -> None:
         """Raise RuntimeError if a handler gets the messages."""
@@ -59,9 +56,9 @@ class Receiving:
             trio.EndOfChannel: The bus is closed.
             trio.WouldBlock: Nothing is due.
         """
-        if self.ended and not self.closed:
+        if self._parts.closed and not self.recipient.dismissed:
             raise trio.EndOfChannel
-        self.check_open()
+        check_open(self.recipient, self._parts)
         self.check_unhandled()
         self.recipient.slots += 1
         for lane in self.recipient.lanes:
@@ -101,11 +98,14 @@ class Receiving:
     async def _wait(self) -> Delivery:
         recipient = self.recipient
         receiver = _ParkedReceiver(trio.lowlevel.current_task())
-        recipient.receivers.append(receiver)
+        receivers = recipient.receivers
+        if receivers is None:
+            receivers = recipient.receivers = deque()
+        receivers.append(receiver)
         recipient.slots += 1
 
         def abort(_: object) -> trio.lowlevel.Abort:
-            recipient.receivers.remove(receiver)
+            receivers.remove(receiver)
             recipient.slots -= 1
             return trio.lowlevel.Abort.SUCCEEDED
 
@@ -116,14 +116,12 @@ class Receiving:
         return receiver.lead
 
     @trio.lowlevel.enable_ki_protection
-    def end(self, *, closed: bool) -> None:
+    def end(self) -> None:
         """Let nobody receive any more, because the owner has closed it or because the bus is closed."""
-        self.closed = closed
-        self.ended = True
         while self.recipient.receivers:
             self.recipient.slots -= 1
-            self.recipient.receivers.popleft().hand(None)
-        if not closed and self.recipient.handler is None:
+            self.recipient.hand(None)
+        if not self.recipient.dismissed and self.recipient.handler is None:
             self._abandon_taken()
 
     def _abandon_taken(self) -> None:
@@ -134,9 +132,9 @@ class Receiving:
 
     def close(self) -> None:
         """Let nobody receive any more, and give the name back."""
-        ended = self.ended
-        self.end(closed=True)
-        if not ended:
+        self.recipient.dismissed = True
+        self.end()
+        if not self._parts.closed:
             self._parts.dismiss(self.recipient)
 
     def iterate(self) -> MailIterator:
@@ -146,8 +144,7 @@ class Receiving:
 
     def iterating(self, change: int) -> None:
         """Take note that one more, or one less, iterates."""
-        self._iterators += change
-        self.recipient.iterated = self._iterators > 0
+        self.recipient.iterators += change
         for lane in self.recipient.lanes:
             self._parts.ledger.count(lane, counted=self.recipient.counts(lane))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Unpack
 
 import trio
 
+from stentor._bus.receiving import Receiving
 from stentor._machine.requests import Request, ask_at_once, no_reply, wait
 from stentor._machine.resubmission import Resubmission
 from stentor._mechanisms.subscriptions import RESERVED, reserved_topic
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from stentor._bus.extension import Extension
     from stentor._bus.parts import Parts
-    from stentor._bus.receiving import Receiving
     from stentor._machine.outcomes import Outcomes
     from stentor._machine.stamping import MessageOptions
     from stentor._mechanisms.deliveries import Delivery
@@ -42,7 +42,6 @@ class Sending(Publisher):
         self._door = parts.door
         self._opened_at = parts.clock()
         self._state = "open"
-        self._members: dict[str, Receiving] = {}
         self._extensions: dict[str, Extension] = {}
         self._everybody = reserved_topic(parts.settings.dialect, "broadcast")
         parts.calls.on_answer = self._answer
@@ -381,8 +380,9 @@ class Sending(Publisher):
         self._parts.door.open = False
         self._parts.publishing.close()
         self._parts.readiness.stop()
-        for receiving in self._members.values():
-            receiving.end(closed=False)
+        self._parts.closed = True
+        for recipient in self._parts.registry.named():
+            Receiving(recipient, self._parts).end()
         for recipient in list(self._parts.registry):
             self._parts.attendance.close(recipient)
         self._parts.requests.give_up()

@@ -67,7 +67,7 @@ def _addressed(message: Message, recipients: Iterable[Recipient], observers: Sel
         broken.pop(recipient, None)
         subscriptions = observing.pop(recipient).subscriptions if recipient in observing else ()
         target = Target(recipient, recipient.quota, subscriptions)
-        passes = recipient.quota.options.filter
+        passes = recipient.options.filter
         try:
             if passes is None or passes.passes(message):
                 targets.append(target)

@@ -16,7 +16,7 @@ from attrs import evolve
 
 from stentor._machine.backlog_page import Page
 from stentor._mechanisms.deliveries import Delivery
-from stentor._mechanisms.mailbox import Quota
+from stentor._mechanisms.mailbox import quota_of
 from stentor._mechanisms.routes import Target
 from stentor._values.modes import Polling
 from stentor._values.options import Overflow
@@ -170,7 +170,7 @@ class Backlog:
     async def _serve(self, service: _Service) -> None:
         recipient = service.recipient
         try:
-            if recipient.handler is not None and not isinstance(recipient.quota.options.behaviour(), Polling):
+            if recipient.handler is not None and not isinstance(recipient.options.behaviour(), Polling):
                 await self._serve_all(service)
         except trio.ClosedResourceError:
             logger.exception("the store was closed before agent %r had its backlog", recipient.name)
@@ -183,9 +183,9 @@ class Backlog:
     async def _serve_all(self, service: _Service) -> None:
         """Let the agent handle what is stored, and tell the store what has become of it, until there is no more."""
         recipient, page = service.recipient, service.page
-        options = recipient.quota.options
+        options = recipient.options
         kept = evolve(options, capacity=page.size, overflow=Overflow.BLOCK)  # what is stored is never dropped
-        target = Target(recipient, Quota(recipient.lane(options.behaviour(), backlog=True), kept))
+        target = Target(recipient, quota_of(recipient.lane(options.behaviour(), backlog=True), kept))
         tell = partial(page.tell, self._store)
         try:
             await self._fill(service, target)
@@ -255,7 +255,7 @@ class Backlog:
     async def _poll(self, recipient: Recipient, limit: int) -> list[Message]:
         await self._storing.caught_up(recipient.name)
         stored = await self._store.read(recipient.name, limit=limit, failed=True)
-        if recipient.quota.options.auto_ack:
+        if recipient.options.auto_ack:
             numbers = [each.id for each in stored]
             try:
                 await self._store.acknowledge(recipient.name, numbers)
@@ -285,7 +285,7 @@ class Backlog:
 
 def _size(recipient: Recipient) -> int:
     """Return how many stored messages the agent has in memory: for its next calls, while its handler is in others."""
-    return max(PAGE, 2 * recipient.quota.options.batch_size, 2 * (recipient.slots + recipient.slots_away))
+    return max(PAGE, 2 * recipient.options.batch_size, 2 * (recipient.slots + recipient.slots_away))
 
 
 def _all(by_message: dict[str, list[int]]) -> list[int]:

@@ -175,7 +175,7 @@ class Dispatcher:
         if lead is None:
             return None
         if handler is None:
-            recipient.receivers.popleft().hand(lead)
+            recipient.hand(lead)
             return None
         suspended = self._calls.begin(handler, lead, recipient)
         if suspended is not None:

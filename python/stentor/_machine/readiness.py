@@ -30,6 +30,8 @@ class Readiness:
         """Lanes out of the queue whose handlers keep waiting, each of which a worker of its own is to serve."""
         self.on_ready: Callable[[], None] = _nothing
         """Is called when the queue may have become non-empty."""
+        self.arranging: Callable[[Lane], None] = self.arrange
+        """The method `arrange`, one object for all recipients."""
         self.on_empty: Callable[[], object] = _nothing
         """Is called when whoever serves the queue has come to its end."""
         self._clock = clock

@@ -87,19 +87,20 @@ def _problems(recipient: Recipient, now: float, slow: float) -> Iterator[Problem
     if recipient.longest_block >= slow:
         detail = f"its handler ran for {recipient.longest_block:.3g} s without waiting for anything"
         yield Problem(agent=name, trouble=Trouble.BLOCKING, detail=detail)
-    if recipient.handler is not None:
+    if recipient.handler is not None and recipient.running_count:
         for delivery in recipient.running:
             if now - delivery._started >= slow:
                 message = delivery.message
                 waited = f"{now - delivery._started:.3g} s"
                 detail = f"its handler has waited for {waited} on message {message.id} ({message.topic!r})"
                 yield Problem(agent=name, trouble=Trouble.STUCK, detail=detail)
-    for subscription in recipient.subscriptions.values():
+    for subscription in recipient.subscriptions:
         if subscription.waiting >= subscription.options.capacity:
             detail = f"{subscription.waiting} messages wait for {subscription.pattern!r}, which is its capacity"
             yield Problem(agent=name, trouble=Trouble.FULL, detail=detail)
-    if recipient.quota.waiting >= recipient.quota.capacity:
-        detail = f"{recipient.quota.waiting} messages sent by name or broadcast wait, which is its capacity"
+    direct = recipient.direct
+    if direct is not None and direct.waiting >= direct.capacity:
+        detail = f"{direct.waiting} messages sent by name or broadcast wait, which is its capacity"
         yield Problem(agent=name, trouble=Trouble.FULL, detail=detail)
     if recipient.quarantined:
         detail = f"its handler failed {recipient.failures_in_a_row} times in a row"

@@ -7,7 +7,6 @@ deliveries waiting, and publishers that find it used up queue at it, or push som
 
 from __future__ import annotations
 
-import sys
 from bisect import bisect_left, insort
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, final
@@ -29,24 +28,12 @@ _PUSHING_OUT: Final = (Overflow.DROP_OLDEST, Overflow.LATEST)
 class Quota(QuotaState):
     """How many deliveries may wait because of one subscription, and who waits for room."""
 
-    __slots__ = ("_newest", "_order", "options", "overflow")
+    __slots__ = ()
 
-    waiting: int
-
-    def __new__(cls, lane: Lane, options: SubscriptionOptions) -> Quota:
-        """Make a quota of which nothing is used."""
-        return super().__new__(cls, lane, min(options.capacity, sys.maxsize), options.overflow in _PUSHING_OUT)
-
-    def __init__(self, lane: Lane, options: SubscriptionOptions) -> None:  # noqa: ARG002 - `__new__` has it
-        """Remember the order of what waits, if the policy pushes out."""
-        self.options: SubscriptionOptions = options
-        self.overflow: Overflow = options.overflow
-        self._order: OrderedDict[Delivery, None] | None = None
-        self._newest: dict[str, Delivery] | None = None
-        if self.tracks:
-            self._order = OrderedDict()
-        if self.overflow is Overflow.LATEST:
-            self._newest = {}
+    @property
+    def overflow(self) -> Overflow:
+        """What happens to a message that finds it used up."""
+        return self.options.overflow
 
     @property
     def is_closed(self) -> bool:
@@ -60,34 +47,37 @@ class Quota(QuotaState):
 
     def enter(self, delivery: Delivery, *, first: bool = False) -> None:
         """Remember when a delivery began to wait, for a policy that pushes out; `first` puts it before all others."""
-        if self._order is None:
+        if not self.tracks:
             return
-        self._order[delivery] = None
+        if self.order is None:
+            self.order = OrderedDict()
+            self.newest = {} if self.overflow is Overflow.LATEST else None
+        self.order[delivery] = None
         if first:
-            self._order.move_to_end(delivery, last=False)
-        if self._newest is not None:
+            self.order.move_to_end(delivery, last=False)
+        if self.newest is not None:
             topic = delivery.message.topic
-            self._newest[topic] = self._newest.get(topic, delivery) if first else delivery
+            self.newest[topic] = self.newest.get(topic, delivery) if first else delivery
 
     def displaced(self, topic: str) -> Delivery | None:
         """Return the waiting delivery that a new message on `topic` pushes out, if it does."""
-        if self._order is None:
+        if self.order is None:
             return None
-        if self._newest is not None and topic in self._newest:
-            return self._newest[topic]
-        return None if self.waiting < self.capacity else next(iter(self._order))
+        if self.newest is not None and topic in self.newest:
+            return self.newest[topic]
+        return None if self.waiting < self.capacity else next(iter(self.order))
 
     def outdates(self, delivery: Delivery) -> bool:
         """Say whether a newer message on the topic of `delivery` waits, in a quota that wants only the latest."""
-        return self._newest is not None and delivery.message.topic in self._newest
+        return self.newest is not None and delivery.message.topic in self.newest
 
     def leaves(self, delivery: Delivery) -> None:
         """Give the place of `delivery` back, to the publisher that has waited longest."""
         self.waiting -= 1
-        if self._order is not None:
-            del self._order[delivery]
-            if self._newest is not None and self._newest.get(delivery.message.topic) is delivery:
-                del self._newest[delivery.message.topic]
+        if self.order is not None:
+            del self.order[delivery]
+            if self.newest is not None and self.newest.get(delivery.message.topic) is delivery:
+                del self.newest[delivery.message.topic]
         if self.waiters is not None:
             self.wake_oldest()
 
@@ -115,6 +105,11 @@ class Quota(QuotaState):
         waiters, self.waiters = self.waiters, None
         for _, wake in waiters or ():
             wake()
+
+
+def quota_of(lane: Lane, options: SubscriptionOptions) -> Quota:
+    """Return a quota of which nothing is used."""
+    return Quota(lane, options, options.overflow in _PUSHING_OUT)
 
 
 def _age(waiter: tuple[int, Callable[[], None]]) -> int:

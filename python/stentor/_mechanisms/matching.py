@@ -127,7 +127,8 @@ class MatchTable(Generic[V]):
         """
         with self.lock:
             number = self.index.add(pattern)
-            self._forget(self.index.exact_topic(number))
+            if self.cached:
+                self._forget(self.index.exact_topic(number))
             return number
 
     def add_many(self, patterns: Iterable[str]) -> list[int]:

@@ -90,6 +90,10 @@ class Registry:
         """Return the recipient of that name, or None."""
         return self._by_name.get(name)
 
+    def named(self) -> list[Recipient]:
+        """Return those that have a name, in order of registration."""
+        return list(self._by_name.values())
+
     def agents(self) -> Iterator[Recipient]:
         """Iterate over the agents, in order of registration."""
         return (r for r in self._by_name.values() if not (r.is_feed or r.is_extension))
@@ -112,8 +116,8 @@ class Registry:
         self._forget()
         totals = {name: gone + sum(getattr(r, name) for r in self) for name, gone in self._gone.items()}
         totals["waiting"] = sum(recipient.waiting for recipient in self)
-        totals["running"] = sum(len(recipient.running) for recipient in self)
-        totals["unacknowledged"] = sum(len(recipient.unacknowledged) for recipient in self)
+        totals["running"] = sum(recipient.running_count for recipient in self)
+        totals["unacknowledged"] = sum(recipient.unacknowledged_count for recipient in self)
         return totals
 
     def latency(self) -> Histogram:
@@ -126,10 +130,10 @@ class Registry:
 
     def busy(self) -> tuple[tuple[str, int, int], ...]:
         """Return the name of each recipient that is busy, with how many deliveries wait and run."""
-        return tuple((r.name, r.waiting, len(r.running)) for r in self if r.busy)
+        return tuple((r.name, r.waiting, r.running_count) for r in self if r.busy)
 
     def _forget(self) -> None:
-        for recipient in [recipient for recipient in self._leaving if not recipient.running]:
+        for recipient in [recipient for recipient in self._leaving if not recipient.running_count]:
             self._leaving.remove(recipient)
             if recipient.latency is not None:
                 self._latency_gone.merge(recipient.latency)

@@ -84,7 +84,7 @@ class Subscription:
         """How ready its agent is for one more message, the readiest first: not away, with room, with least to do."""
         recipient = self._recipient
         full = self._quota.waiting >= self._quota.capacity
-        return recipient.away, full, recipient.waiting + len(recipient.running)
+        return recipient.away, full, recipient.waiting + recipient.running_count
 
     @property
     def options(self) -> SubscriptionOptions:
@@ -188,7 +188,8 @@ class SubscriptionTable:
         """
         key = self._index.add(subscription.pattern)
         self.eavesdropping += subscription.pattern.startswith(_SPELLS_RESERVED)
-        self._by_id[key] = recipient.subscriptions[key] = subscription
+        self._by_id[key] = subscription
+        recipient.enter(key, subscription)
         for listener in self.on_change:
             listener(subscription, there=True)
         return key
@@ -198,7 +199,7 @@ class SubscriptionTable:
         self._index.remove(key)
         subscription = self._by_id.pop(key)
         self.eavesdropping -= subscription.pattern.startswith(_SPELLS_RESERVED)
-        del recipient.subscriptions[key]
+        recipient.discard(key)
         for listener in self.on_change:
             listener(subscription, there=False)
 

@@ -71,6 +71,7 @@ class HandlerPolicy:
     """QUARANTINE: failures in a row that are too many."""
 
 
+DEFAULT_POLICY: Final = HandlerPolicy()
 HANDLER_OPTIONS: Final = frozenset(attribute.name for attribute in fields(HandlerPolicy))
 
 

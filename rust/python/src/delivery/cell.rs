@@ -7,6 +7,7 @@
 use std::cell::UnsafeCell;
 
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 /// A value inside an object that Python shares.
 ///
@@ -69,6 +70,23 @@ impl<T> LockedCell<Option<Py<T>>> {
     #[inline]
     pub(crate) fn shared(&self, py: Python<'_>) -> Option<Py<T>> {
         self.with(|value| value.as_ref().map(|object| object.clone_ref(py)))
+    }
+}
+
+impl LockedCell<Option<Py<PyDict>>> {
+    /// The dictionary, made if there is none.
+    pub(crate) fn made(&self, py: Python<'_>) -> Py<PyDict> {
+        if let Some(dict) = self.shared(py) {
+            return dict;
+        }
+        let dict = PyDict::new(py).unbind();
+        self.put(py, Some(dict.clone_ref(py)));
+        dict
+    }
+
+    /// How many entries the dictionary has, if there is one.
+    pub(crate) fn entries(&self, py: Python<'_>) -> usize {
+        self.with(|dict| dict.as_ref().map_or(0, |dict| dict.bind(py).len()))
     }
 }
 

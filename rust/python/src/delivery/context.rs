@@ -11,6 +11,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::cell::LockedCell;
@@ -195,6 +196,8 @@ impl Running {
 #[pyclass(module = "stentor._native", frozen)]
 pub(crate) struct Current {
     variable: Py<PyAny>,
+    /// What `base` returned last.
+    last_base: LockedCell<Option<Py<PyWeakrefReference>>>,
 }
 
 impl Current {
@@ -230,7 +233,35 @@ impl Current {
     fn new(py: Python<'_>, name: &str) -> PyResult<Self> {
         let class = py.import("contextvars")?.getattr("ContextVar")?;
         let variable = class.call1((name,))?.unbind();
-        Ok(Self { variable })
+        Ok(Self {
+            variable,
+            last_base: LockedCell::new(None),
+        })
+    }
+
+    /// Return a copy of the running context, for others to be copied from and nothing else.
+    ///
+    /// It is the same as the last time, if that is still in use and the variables are those of then.
+    fn base(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        // SAFETY: a new reference, or null with an error set.
+        let copy = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyContext_CopyCurrent())? };
+        let last = self.last_base.with(|last| {
+            let last = last.as_ref()?.bind(py);
+            last.upgrade()
+        });
+        match last {
+            Some(last)
+                if is_readable(py)
+                    && variables_of(last.as_ptr()) == variables_of(copy.as_ptr()) =>
+            {
+                Ok(last.unbind())
+            }
+            _ => {
+                let reference = PyWeakrefReference::new(&copy)?.unbind();
+                self.last_base.put(py, Some(reference));
+                Ok(copy.unbind())
+            }
+        }
     }
 
     /// Return the delivery, or None outside of handlers.

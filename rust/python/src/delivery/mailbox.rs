@@ -1,6 +1,7 @@
-//! A mailbox: the lanes in which deliveries wait for one recipient, and the quotas that bound them.
+//! A mailbox: the lanes in which deliveries wait for one recipient.
 use std::collections::VecDeque;
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use pyo3::{PyTraverseError, PyVisit};
@@ -158,6 +159,27 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
+    /// Whether it is the one for a mode, that of the backlog or the other one.
+    pub(crate) fn is_for(&self, mode: &Bound<'_, PyAny>, backlog: bool) -> PyResult<bool> {
+        Ok(self.backlog == backlog
+            && (mode.is(&self.mode) || self.mode.bind(mode.py()).eq(mode)?))
+    }
+
+    /// Whether what waits in a lane of its mode keeps the bus from being settled.
+    pub(crate) fn keeps_busy(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.realtime
+            || self
+                .mode
+                .getattr(py, intern!(py, "counts"))?
+                .is_truthy(py)?)
+    }
+
+    /// Lets the backlog go first.
+    pub(crate) fn hold(&self) {
+        self.held.set(true);
+        self.scheduled.set(true);
+    }
+
     /// Whether a call is to be made once more before anything that waits.
     pub(crate) fn tries_again(&self) -> bool {
         self.again.with(|again| again.is_some())
@@ -249,7 +271,12 @@ impl Lane {
 impl Lane {
     /// Make an empty lane of `recipient` for `mode`.
     #[new]
-    fn new(recipient: Py<RecipientState>, mode: Py<PyAny>, realtime: bool, backlog: bool) -> Self {
+    pub(crate) fn new(
+        recipient: Py<RecipientState>,
+        mode: Py<PyAny>,
+        realtime: bool,
+        backlog: bool,
+    ) -> Self {
         Self {
             recipient,
             mode,
@@ -362,72 +389,4 @@ properties! { Lane {
 references! { Lane {
     /// What leads calls whose next attempt is due, and that have kept their slot; None for none.
     again, set_again;
-} }
-
-/// What a quota counts: how many deliveries wait because of one subscription, and how many may.
-#[pyclass(module = "stentor._native", frozen, subclass)]
-pub(crate) struct QuotaState {
-    #[pyo3(get)]
-    pub(crate) lane: Py<Lane>,
-    #[pyo3(get)]
-    pub(crate) capacity: usize,
-    /// Whether each arrival must be entered, because a later one may push it out.
-    #[pyo3(get)]
-    pub(crate) tracks: bool,
-    pub(crate) waiting: LockedCell<usize>,
-    pub(crate) total: LockedCell<u64>,
-    dropped: LockedCell<u64>,
-    pub(crate) waiters: LockedCell<Option<Py<PyAny>>>,
-}
-
-impl QuotaState {
-    /// Whether a publisher waits for room.
-    pub(crate) fn is_awaited(&self) -> bool {
-        self.waiters.with(|waiters| waiters.is_some())
-    }
-}
-
-#[pymethods]
-impl QuotaState {
-    #[new]
-    #[pyo3(signature = (lane, capacity, tracks, *_rest))]
-    fn new(
-        lane: Py<Lane>,
-        capacity: usize,
-        tracks: bool,
-        _rest: &Bound<'_, pyo3::types::PyTuple>,
-    ) -> Self {
-        Self {
-            lane,
-            capacity,
-            tracks,
-            waiting: LockedCell::new(0),
-            total: LockedCell::new(0),
-            dropped: LockedCell::new(0),
-            waiters: LockedCell::new(None),
-        }
-    }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.lane)?;
-        self.waiters.with(|waiters| visit.call(&*waiters))
-    }
-
-    fn __clear__(&self) {
-        drop(self.waiters.replace(None));
-    }
-}
-
-properties! { QuotaState {
-    /// How many deliveries wait.
-    waiting, set_waiting: usize;
-    /// How many deliveries it let in.
-    total, set_total: u64;
-    /// How many it dropped.
-    dropped, set_dropped: u64;
-} }
-
-references! { QuotaState {
-    /// The publishers that wait for room, as a list; None for none.
-    waiters, set_waiters;
 } }

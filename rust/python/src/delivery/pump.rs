@@ -503,19 +503,17 @@ impl Pump {
             return Ok(());
         }
         recipient.slots.add(1);
-        let Some(lanes) = recipient.lanes.shared(py) else {
-            return Ok(());
-        };
-        for lane in lanes.bind(py).cast::<PyTuple>()?.iter_borrowed() {
-            let lane = lane.cast::<Lane>()?;
+        let mut place = 0;
+        while let Some(lane) = recipient.lane_at(py, place) {
             let state = lane.get();
             if state.waiting.get() > 0 && !state.scheduled.get() {
                 if state.realtime {
-                    self.queue.get().push(py, lane.as_unbound());
+                    self.queue.get().push(py, &lane);
                 } else {
                     self.machine.arrange.call1(py, (lane,))?;
                 }
             }
+            place += 1;
         }
         Ok(())
     }

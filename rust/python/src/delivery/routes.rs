@@ -5,7 +5,7 @@ use pyo3::types::PyTuple;
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::cell::LockedCell;
-use super::mailbox::QuotaState;
+use super::quota::QuotaState;
 use super::recipient::RecipientState;
 
 /// One recipient of a message: its subscriptions that match, and the quota that governs the delivery.
