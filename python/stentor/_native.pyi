@@ -57,6 +57,7 @@ __all__ = [
     "Shift",
     "Target",
     "WorkersState",
+    "pack_commands",
     "validate_topic",
 ]
 
@@ -1495,3 +1496,11 @@ class Frames:
             The messages, with None for each that nobody wants; where it stopped; echoes; messages that nobody wants;
             the greatest age of a message; and the origins that something came from.
         """
+
+def pack_commands(commands: list[tuple[Any, ...]]) -> bytes:
+    """Return commands, each a tuple of strings, bytes and numbers, in the form in which they are sent.
+
+    Raises:
+        TypeError: A word is of another type.
+        UnicodeEncodeError: A word has no encoding.
+    """

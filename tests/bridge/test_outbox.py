@@ -29,7 +29,7 @@ def made(capacity: int = 3, overflow: Overflow = Overflow.BLOCK, capacity_bytes:
     """An outbox that numbers each topic from 1."""
     numbers: Counter[str] = Counter()
 
-    def number(scope: str) -> int:
+    def number(scope: str, _now: float) -> int:
         numbers[scope] += 1
         return numbers[scope]
 

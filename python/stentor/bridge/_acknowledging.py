@@ -92,7 +92,8 @@ class Acknowledging:
         if (handled or not self.closing) and entry in self._held:
             self._held[entry] = True
             self._done.append(entry)
-            self._wake.set()
+            if len(self._done) == 1:
+                self._wake.set()
 
     async def room(self) -> None:
         """Wait until another entry may be read."""

@@ -20,6 +20,7 @@ import hiredis
 import trio
 
 from stentor.bridge._errors import ConnectionLost, ReplyError
+from stentor.bridge._frames import pack_commands
 from stentor.bridge._handshake import hello, server_info, without_secrets
 from stentor.bridge._pushes import PushBuffer
 
@@ -144,8 +145,7 @@ class Connection:
         if not commands:
             await trio.lowlevel.checkpoint()
             return []
-        packed = b"".join([_pack(tuple(command)) for command in commands])
-        return await self._ask(packed, len(commands), timeout)
+        return await self._ask(pack_commands(list(map(tuple, commands))), len(commands), timeout)
 
     async def check(self, *, timeout: float | None = None) -> ServerInfo:
         """Ask the server whether it is there and what it is by now, which needs no right that the login does not.
@@ -267,15 +267,17 @@ class Connection:
 
     async def _take_frames(self) -> None:
         """Hand out every frame that is whole by now."""
-        gets, push_type = self._parser.gets, hiredis.PushNotification
+        gets, push_type, calls = self._parser.gets, hiredis.PushNotification, self._calls
         while (frame := gets()) is not NOTHING:
             self._heard_at = self._read_at
-            if type(frame) is not push_type or self._confirms(frame):
-                self._answer(frame)
-            else:
-                self._pushes.put(frame)
-                if self._pushes.is_full:
+            if type(frame) is push_type and not self._confirms(frame):
+                if self._pushes.put(frame):
                     await self._pause()
+            elif calls and (call := calls[0]).missing > 1 and call.confirmed_by is None:
+                call.replies.append(frame)
+                call.missing -= 1
+            else:
+                self._answer(frame)
 
     async def _pause(self) -> None:
         """Do not read until there is room for pushes; the time this takes is not the server's."""

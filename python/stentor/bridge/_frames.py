@@ -1,4 +1,4 @@
-"""The compiled half of the bridge: ordinary envelopes with their bodies, made and opened many at a time.
+"""The compiled half of the bridge: commands, and ordinary envelopes with their bodies, made and opened many at a time.
 
 What it makes and opens, `_body.py` and `_envelope.py` make and open to the same; what it declines, they decide.
 """
@@ -7,3 +7,4 @@ from __future__ import annotations
 
 from stentor._native import Entry as Entry
 from stentor._native import Frames as Frames
+from stentor._native import pack_commands as pack_commands

@@ -25,13 +25,15 @@ class Numbering:
         {'b': 1}
     """
 
-    __slots__ = ("_capacity", "_floor", "_last", "_used", "forgotten")
+    __slots__ = ("_capacity", "_floor", "_last", "_latest", "_used", "forgotten")
 
     def __init__(self, *, capacity: int) -> None:
         """Begin at 1 everywhere."""
         self._capacity = capacity
         self._last: OrderedDict[str, int] = OrderedDict()
         """The scope used longest ago comes first."""
+        self._latest: str | None = None
+        """The one used last."""
         self._used: dict[str, float] = {}
         self._floor = 0
         self.forgotten: list[str] = []
@@ -47,7 +49,9 @@ class Numbering:
                 self._forget()
         number += 1
         last[scope] = number
-        last.move_to_end(scope)
+        if scope is not self._latest:
+            last.move_to_end(scope)
+            self._latest = scope
         self._used[scope] = now
         return number
 

@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 class Outbox:
     """A queue with room for so many messages and bytes; one batch of it is on the wire."""
 
-    def __init__(self, number: Callable[[str], int], *, capacity: int, capacity_bytes: int, overflow: Overflow) -> None:
+    def __init__(
+        self, number: Callable[[str, float], int], *, capacity: int, capacity_bytes: int, overflow: Overflow
+    ) -> None:
         """Hold up to `capacity` messages and `capacity_bytes` bytes, and number them by `number`.
 
-        `number` returns the next number of a scope. Overflow.FAIL waits here as BLOCK does: the mailbox before the
-        outbox refuses.
+        `number` returns the next number of a scope, used at some time. Overflow.FAIL waits here as BLOCK does: the
+        mailbox before the outbox refuses.
         """
         self._number = number
         self._capacity = capacity
@@ -81,7 +83,7 @@ class Outbox:
         full = self._count >= self._capacity or self._bytes >= self._capacity_bytes
         if full and not self._make_room():
             return False
-        entry.number = self._number(entry.scope)
+        entry.number = self._number(entry.scope, entry.accepted_at)
         self.accepted += 1
         if full and self.is_full:  # the newest is dropped, or everything is on the wire
             self._drop_new(entry)

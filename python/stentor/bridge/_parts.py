@@ -100,7 +100,7 @@ class Parts:
         frames = Frames(origin, max_size=settings.max_size, most_hops=MOST_HOPS, anchor=clock.anchor, ages=AGES)
         self.numbering = Numbering(capacity=settings.scopes)
         self.outbox = Outbox(
-            lambda scope: self.numbering.next(scope, clock.steady()),
+            self.numbering.next,
             capacity=settings.outbox_capacity,
             capacity_bytes=settings.outbox_bytes,
             overflow=settings.overflow,

@@ -23,6 +23,8 @@ class PushBuffer:
         self._pushes: deque[Push] = deque()
         self._bytes = 0
         self._takers = trio.lowlevel.ParkingLot()
+        self._waiting = 0
+        """Takers that are parked."""
         self._putters = trio.lowlevel.ParkingLot()
         self._is_closed = False
 
@@ -31,12 +33,14 @@ class PushBuffer:
         """Whether the bound is reached."""
         return self._bytes >= self._limit
 
-    def put(self, push: Push) -> None:
-        """Add a push and wake whoever waits for one."""
+    def put(self, push: Push) -> bool:
+        """Add a push, wake whoever waits for one, and return whether the bound is reached."""
+        if self._waiting:
+            self._waiting -= 1
+            self._takers.unpark()
         self._pushes.append(push)
         self._bytes += _size(push)
-        if self._takers:
-            self._takers.unpark()
+        return self._bytes >= self._limit
 
     async def room(self) -> None:
         """Wait until the bound is not reached, or nobody will take anything any more."""
@@ -48,7 +52,12 @@ class PushBuffer:
         if self._pushes or self._is_closed:
             await trio.lowlevel.checkpoint()
         while not self._pushes and not self._is_closed:
-            await self._takers.park()
+            self._waiting += 1
+            try:
+                await self._takers.park()
+            except BaseException:
+                self._waiting -= 1
+                raise
         return bool(self._pushes)
 
     def take(self) -> Push:
@@ -69,6 +78,7 @@ class PushBuffer:
     def close(self) -> None:
         """Take no more in, and let nobody wait; what is there can still be taken."""
         self._is_closed = True
+        self._waiting = 0
         self._takers.unpark_all()
         self._putters.unpark_all()
 

@@ -324,19 +324,17 @@ class Streams:
     async def _take_all(self, connection: Connection, key: str, entries: list[Any]) -> None:
         """Take new entries of a stream: many at once where they are ordinary, and others one by one."""
         incoming, acknowledging = self._incoming, self.acknowledging
-        at = 0
-        while at < len(entries):
+        while entries:
             if not self._shared:
-                messages, end, origins = incoming.open_many(entries, at, len(entries), key)
-                tokens = acknowledging.hold_many(key, entries[at:end])
+                messages, end, origins = incoming.open_many(entries, 0, len(entries), key)
+                tokens = acknowledging.hold_many(key, entries[:end])
+                del entries[:end]  # now, so that there is less for the garbage collector to look at
                 for origin in origins:
                     acknowledging.note(origin, key)
                 await incoming.relay_many(messages, acknowledging, tokens)
-                at = end
-            if at < len(entries):
-                entry_id, fields = entries[at]
+            if entries:
+                entry_id, fields = entries.pop(0)
                 await self._take(connection, key, entry_id, fields)
-                at += 1
 
     async def take_claimed(self, connection: Connection, key: str, entry_id: bytes, fields: list[bytes]) -> None:
         """Take an entry over from a consumer that is gone."""

@@ -5,12 +5,14 @@
 //! to the same. So nothing here refuses anything: it declines.
 mod body;
 mod checksum;
+mod commands;
 mod entry;
 mod frames;
 mod head;
 mod packing;
 mod unpacking;
 
+pub(crate) use commands::pack_commands;
 pub(crate) use entry::Entry;
 pub(crate) use frames::Frames;
 

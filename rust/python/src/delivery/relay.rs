@@ -1,5 +1,5 @@
 //! Relaying: what came from elsewhere is put into mailboxes here, and who brought it is told when that is over.
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -14,72 +14,86 @@ use super::message::Message;
 use super::pump::Pump;
 use super::routes::{Selection, Target};
 
-/// The deliveries that are not over, by their addresses; each lives until it is.
-enum Pending {
-    Nothing,
-    One(usize),
-    Several(HashSet<usize>),
+/// One relayed message, of which somebody wants to know when everybody is done with it.
+struct Item {
+    /// What it is called; None if it is the only one.
+    token: Option<Py<PyAny>>,
+    /// Deliveries that are not over.
+    open: usize,
+    /// Whether it was accepted for everybody.
+    committed: bool,
+    /// Whether somebody was closed before it was handled.
+    left: bool,
 }
 
-impl Pending {
-    fn add(&mut self, address: usize) {
-        match self {
-            Self::Nothing => *self = Self::One(address),
-            Self::One(first) => *self = Self::Several(HashSet::from([*first, address])),
-            Self::Several(all) => {
-                all.insert(address);
-            }
-        }
-    }
+/// What is watched.
+struct Book {
+    items: Vec<Item>,
+    /// Deliveries that are not over, by their addresses, for each lives until it is: the place of the message.
+    pending: HashMap<usize, usize>,
+}
 
-    /// Takes one out, and returns whether it was there.
-    fn remove(&mut self, address: usize) -> bool {
-        match self {
-            Self::One(only) if *only == address => {
-                *self = Self::Nothing;
-                true
-            }
-            Self::Several(all) => all.remove(&address),
-            _ => false,
+impl Book {
+    /// Returns what the message at a place is called, and whether everybody has handled it, if that is to be told now.
+    fn is_done(&mut self, place: usize) -> Option<(Option<Py<PyAny>>, bool)> {
+        let item = self.items.get_mut(place)?;
+        if !item.committed || item.open > 0 {
+            return None;
         }
-    }
-
-    fn is_empty(&self) -> bool {
-        match self {
-            Self::Nothing => true,
-            Self::One(_) => false,
-            Self::Several(all) => all.is_empty(),
-        }
+        item.committed = false;
+        Some((item.token.take(), !item.left))
     }
 }
 
-/// Watches the deliveries of one relayed message.
+/// Watches the deliveries of relayed messages.
 #[pyclass(module = "stentor._native", frozen)]
 pub(crate) struct Relay {
     not_to: Py<PyTuple>,
     redelivered: bool,
-    /// Is called once, and then let go of.
     done: LockedCell<Option<Py<PyAny>>>,
-    token: LockedCell<Option<Py<PyAny>>>,
-    pending: LockedCell<Pending>,
-    committed: LockedCell<bool>,
-    left: LockedCell<bool>,
+    book: LockedCell<Book>,
 }
 
 impl Relay {
-    fn is_done_wanted(&self) -> bool {
-        self.done.with(|done| done.is_some())
+    /// Watches nothing yet.
+    fn idle(not_to: Py<PyTuple>, done: Option<Py<PyAny>>, redelivered: bool) -> Self {
+        Self {
+            not_to,
+            redelivered,
+            done: LockedCell::new(done),
+            book: LockedCell::new(Book {
+                items: Vec::new(),
+                pending: HashMap::new(),
+            }),
+        }
     }
 
-    /// Takes note that a delivery is in its mailbox.
+    /// Begins with one more message.
+    fn add(&self, token: Option<Py<PyAny>>) {
+        let item = Item {
+            token,
+            open: 0,
+            committed: false,
+            left: false,
+        };
+        self.book.with(|book| book.items.push(item));
+    }
+
+    /// Takes note that a delivery of the last message is in its mailbox.
     fn is_accepted(&self, delivery: &Py<Delivery>) {
         let state = delivery.get();
         state.redelivered.set(self.redelivered);
         let target = state.target.get();
         let awaited = target.quota.get().lane.get().counted.get();
-        if awaited && !target.recipient.get().durable.get() && self.is_done_wanted() {
+        if awaited && !target.recipient.get().durable.get() {
             let address = delivery.as_ptr() as usize;
-            self.pending.with(|pending| pending.add(address));
+            self.book.with(|book| {
+                let place = book.items.len().saturating_sub(1);
+                book.pending.insert(address, place);
+                if let Some(item) = book.items.get_mut(place) {
+                    item.open += 1;
+                }
+            });
         }
     }
 
@@ -91,23 +105,32 @@ impl Relay {
         abandoned: bool,
     ) -> PyResult<()> {
         let address = delivery.as_ptr() as usize;
-        let was_pending = self.pending.with(|pending| pending.remove(address));
-        if was_pending && abandoned {
-            self.left.set(true);
-        }
-        self.tell(py)
+        let done = self.book.with(|book| {
+            let place = book.pending.remove(&address)?;
+            let item = book.items.get_mut(place)?;
+            item.open = item.open.saturating_sub(1);
+            item.left |= abandoned;
+            book.is_done(place)
+        });
+        self.tell(py, done)
     }
 
-    /// Calls `done` if everything is over.
-    fn tell(&self, py: Python<'_>) -> PyResult<()> {
-        if !self.committed.get() || !self.pending.with(|pending| pending.is_empty()) {
-            return Ok(());
-        }
-        let Some(done) = self.done.replace(None) else {
+    /// Takes note that the last message was accepted, for everybody.
+    fn is_committed(&self, py: Python<'_>) -> PyResult<()> {
+        let done = self.book.with(|book| {
+            let place = book.items.len().checked_sub(1)?;
+            book.items.get_mut(place)?.committed = true;
+            book.is_done(place)
+        });
+        self.tell(py, done)
+    }
+
+    /// Calls `done` with a message that is.
+    fn tell(&self, py: Python<'_>, told: Option<(Option<Py<PyAny>>, bool)>) -> PyResult<()> {
+        let (Some((token, handled)), Some(done)) = (told, self.done.shared(py)) else {
             return Ok(());
         };
-        let handled = !self.left.get();
-        match self.token.replace(None) {
+        match token {
             Some(token) => done.call1(py, (token, handled)),
             None => done.call1(py, (handled,)),
         }
@@ -135,15 +158,9 @@ impl Relay {
     #[new]
     #[pyo3(signature = (not_to, done, *, redelivered))]
     fn new(not_to: Py<PyTuple>, done: Option<Py<PyAny>>, redelivered: bool) -> Self {
-        Self {
-            not_to,
-            redelivered,
-            done: LockedCell::new(done),
-            token: LockedCell::new(None),
-            pending: LockedCell::new(Pending::Nothing),
-            committed: LockedCell::new(false),
-            left: LockedCell::new(false),
-        }
+        let relay = Self::idle(not_to, done, redelivered);
+        relay.add(None);
+        relay
     }
 
     /// Choose all but those who brought it.
@@ -188,26 +205,21 @@ impl Relay {
 
     /// Take note that it was accepted, for everybody.
     fn committed(&self, py: Python<'_>) -> PyResult<()> {
-        self.committed.set(true);
-        self.tell(py)
+        self.is_committed(py)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.not_to)?;
         self.done.with(|done| visit.call(&*done))?;
-        self.token.with(|token| visit.call(&*token))
+        self.book.with(|book| {
+            let mut items = book.items.iter();
+            items.try_for_each(|item| visit.call(&item.token))
+        })
     }
 
     fn __clear__(&self) {
         drop(self.done.replace(None));
-        drop(self.token.replace(None));
     }
-}
-
-/// Who brings messages, and how they want to be told that one is done with.
-struct Bringer<'a, 'py> {
-    own: &'a Bound<'py, PyTuple>,
-    done: Option<&'a Bound<'py, PyAny>>,
 }
 
 #[pymethods]
@@ -233,7 +245,11 @@ impl Door {
         let Some(pump) = self.pump.as_ref().filter(|_| self.open.get()) else {
             return Ok((start, heard, unheard));
         };
-        let bringer = Bringer { own, done };
+        let relay = done.map(|done| {
+            let done = Some(done.clone().unbind());
+            Py::new(py, Relay::idle(own.clone().unbind(), done, false))
+        });
+        let relay = relay.transpose()?;
         let mut at = start;
         while at < messages.len() {
             let token = tokens.map(|tokens| tokens.get_item(at)).transpose()?;
@@ -244,7 +260,7 @@ impl Door {
                 }
             } else {
                 let message = item.cast_into::<Message>()?;
-                match self.relay_one(py, pump.get(), &message, &bringer, token)? {
+                match self.relay_one(py, pump.get(), &message, own, relay.as_ref().zip(token))? {
                     Some(0) => unheard += 1,
                     Some(_) => heard += 1,
                     None => break,
@@ -265,8 +281,8 @@ impl Door {
         py: Python<'py>,
         pump: &Pump,
         message: &Bound<'py, Message>,
-        bringer: &Bringer<'_, 'py>,
-        token: Option<Bound<'py, PyAny>>,
+        own: &Bound<'py, PyTuple>,
+        watch: Option<(&Py<Relay>, Bound<'py, PyAny>)>,
     ) -> PyResult<Option<usize>> {
         let state = message.get();
         let topic = state.topic.bind(py);
@@ -284,7 +300,7 @@ impl Door {
         let (mut wildcards, mut count) = (0, 0);
         for target in targets.iter_borrowed() {
             let target = target.cast::<Target>()?.get();
-            if !is_of(target, bringer.own) {
+            if !is_of(target, own) {
                 if !target.has_room() {
                     return Ok(None);
                 }
@@ -292,27 +308,22 @@ impl Door {
                 count += 1;
             }
         }
-        let relay = bringer
-            .done
-            .map(|done| -> PyResult<_> {
-                let done = Some(done.clone().unbind());
-                let relay = Relay::new(bringer.own.clone().unbind(), done, false);
-                drop(relay.token.replace(token.map(Bound::unbind)));
-                Py::new(py, relay)
-            })
-            .transpose()?;
+        let relay = watch.map(|(relay, token)| {
+            relay.get().add(Some(token.unbind()));
+            relay
+        });
         let was_idle = pump.is_idle();
         let mut busy = 0;
         for target in targets.iter_borrowed() {
             let target = target.cast::<Target>()?;
-            if is_of(target.get(), bringer.own) {
+            if is_of(target.get(), own) {
                 continue;
             }
             let one = (
                 message.as_unbound().clone_ref(py),
                 target.to_owned().unbind(),
             );
-            let entry = match &relay {
+            let entry = match relay {
                 None => Entry::Message(one.0, one.1),
                 Some(relay) => {
                     let watcher = Some(relay.clone_ref(py).into_any());
@@ -329,7 +340,7 @@ impl Door {
         self.published.add(1);
         self.wildcards.add(wildcards);
         if let Some(relay) = relay {
-            relay.get().committed(py)?;
+            relay.get().is_committed(py)?;
         }
         Ok(Some(count))
     }
