@@ -1130,8 +1130,8 @@ class Shift:
 
     def __new__(cls, pump: Pump, workers: WorkersState, task: Task, *, budget: int, knows: bool) -> Shift: ...
     @property
-    def found(self) -> bool:
-        """Whether there is something for who awaits this that was found while leading."""
+    def waits(self) -> bool:
+        """Whether a handler has suspended, so that this must be awaited."""
 
     def lead(self) -> bool:
         """Lead, and return whether all is done and nothing waits: else what there is is for who awaits this."""

@@ -19,6 +19,8 @@ from stentor._native import Pump
 from stentor._native import Shift as NativeShift
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from stentor._machine.calls import Calls
     from stentor._machine.dispatcher import Dispatcher
     from stentor._machine.ledger import Ledger
@@ -118,18 +120,19 @@ class PumpingShift:
                 raise
             return False
 
-    async def serve(self, scope: trio.CancelScope) -> bool | None:
+    @property
+    def waits(self) -> bool:
+        """Whether a handler has suspended already."""
+        return self._native.waits
+
+    def serve(self, scope: trio.CancelScope) -> Coroutine[Any, Any, bool | None]:
         """Begin calls until one suspends, see that through, and go on; see `workers.Shift`."""
-        native = self._native
-        native.scope = scope
-        if not native.found:
-            await trio.lowlevel.checkpoint_if_cancelled()
-        while True:
-            try:
-                return await _interruptible(native)
-            except BaseException as error:
-                if not native.interrupt(error):
-                    raise
+        self._native.scope = scope
+        return _interruptible(self._native)
+
+    def interrupt(self, error: BaseException) -> bool:
+        """Let a handler that still waits go on with `error`."""
+        return self._native.interrupt(error)
 
 
 @trio.lowlevel.disable_ki_protection

@@ -50,16 +50,24 @@ class PythonShift:
         """The worker waits to be called, and its task has the name of all that do."""
         self._served = None
 
+    @property
+    def waits(self) -> bool:
+        """Whether a handler has suspended already: never between one `serve` and the next."""
+        return False
+
     def lead_at_once(self) -> bool:
         """Leave everything to `serve`."""
         return False
 
     async def serve(self, scope: trio.CancelScope) -> bool | None:
         """Begin calls until one suspends, and see that through; see `workers.Shift`."""
-        await trio.lowlevel.checkpoint_if_cancelled()
         leads = self._workers.claim(self._task)
         suspended = self._lead() if leads else self._dispatcher.serve_apart()
         return None if suspended is None else await self._see_through(suspended, scope)
+
+    def interrupt(self, error: BaseException) -> bool:  # noqa: ARG002 - nothing that is protected is interrupted
+        """Say that no handler waits."""
+        return False
 
     def _lead(self) -> Suspended | None:
         """Drain the ready queue until it is empty or a handler suspends, and step back; or else the budget is spent."""

@@ -31,7 +31,7 @@ from stentor._machine.waking import WOKEN, trap_of
 from stentor._native import WorkersState
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Coroutine, Generator
 
     from stentor._machine.calls import Calls
     from stentor._machine.pump import Front
@@ -53,13 +53,23 @@ class Shift(Protocol):
         """Begin calls, and return whether all is done and nothing waits: else `serve` goes on with what there is."""
         ...
 
-    async def serve(self, scope: trio.CancelScope) -> bool | None:
+    @property
+    def waits(self) -> bool:
+        """Whether a handler has suspended already, so that `serve` must see it through."""
+        ...
+
+    def serve(self, scope: trio.CancelScope) -> Coroutine[Any, Any, bool | None]:
         """Begin calls until one suspends, see that through, and go on; cancelling `scope` cancels what waits.
 
-        Returns None when there is nothing to begin or, as a leader, when everybody else must have a turn. Else a
-        handler has ended that had waited, and it must be looked at whether the worker was cancelled before it goes on:
-        with the same scope if True is returned.
+        Gives None when there is nothing to begin or, to a leader, when everybody else must have a turn. Else a handler
+        has ended that had waited, and it must be looked at whether the worker was cancelled before it goes on: with the
+        same scope if True is given.
         """
+        ...
+
+    def interrupt(self, error: BaseException) -> bool:
+        """Let a handler that still waits go on with what interrupted `serve`; return False where none waits."""
+        ...
 
 
 @final
@@ -215,29 +225,35 @@ class _Worker:
         A cancelled bus begins nothing any more.
         """
         self._task = trio.lowlevel.current_task()
-        self._shift = self._workers.front.shift(self._workers, self._task)
+        self._shift = shift = self._workers.front.shift(self._workers, self._task)
         self._arrive()
         staying = True
         try:
             while staying:
                 with trio.CancelScope() as scope:
-                    staying = await self._serve(scope)
+                    usable: bool | None = True
+                    while usable:
+                        if not shift.waits:
+                            await trio.lowlevel.checkpoint_if_cancelled()
+                        try:
+                            usable = await shift.serve(scope)  # at once: every frame in between costs at every trap
+                        except BaseException as error:
+                            if not shift.interrupt(error):
+                                raise
+                        else:
+                            if usable is None:
+                                usable = staying = await self._rest()
         except BaseException:
             self._workers.end()
             raise
 
-    async def _serve(self, scope: trio.CancelScope) -> bool:
-        """Serve while there is something to do or to wait for; return whether there is, but `scope` is used up."""
+    async def _rest(self) -> bool:
+        """Let others have a turn, as the leader, or wait to be called; return whether it is still needed."""
         workers = self._workers
-        while True:
-            usable = await self._shift.serve(scope)
-            if usable is not None:
-                if not usable:
-                    return True
-            elif workers.leader is self._task:
-                await workers.pause()
-            elif not await self._follow():
-                return False
+        if workers.leader is self._task:
+            await workers.pause()
+            return True
+        return await self._follow()
 
     def _arrive(self) -> None:
         self._workers.coming -= 1

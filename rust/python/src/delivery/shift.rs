@@ -65,12 +65,11 @@ impl Shift {
     #[inline]
     fn go_on(&self, value: Bound<'_, PyAny>) -> PyResult<Stretch> {
         let py = value.py();
-        if let Some(stretch) = self.found.replace(None) {
-            return Ok(stretch);
-        }
-        let input = match self.interruption.replace(None) {
-            Some(error) => Input::Error(error),
-            None => Input::Value(value),
+        let found = self.found.replace(None);
+        let input = match (self.interruption.replace(None), found) {
+            (Some(error), _) => Input::Error(error),
+            (None, Some(stretch)) => return Ok(stretch),
+            (None, None) => Input::Value(value),
         };
         match self.resume(py, input)? {
             None => self.begin(py),
@@ -271,10 +270,10 @@ impl Shift {
         Ok(false)
     }
 
-    /// Whether there is something for who awaits this that was found while leading.
+    /// Whether a handler has suspended, so that this must be awaited.
     #[getter]
-    fn found(&self) -> bool {
-        self.found.with(|found| found.is_some())
+    fn waits(&self) -> bool {
+        self.call.with(|call| call.is_some())
     }
 
     fn __await__(slf: Py<Self>) -> Py<Self> {
@@ -329,7 +328,7 @@ impl Shift {
 
     /// Let the handler go on with `error` if one waits, and return whether it does.
     fn interrupt(&self, error: Bound<'_, PyAny>) -> bool {
-        let waits = self.call.with(|call| call.is_some());
+        let waits = self.waits();
         if waits {
             drop(self.interruption.replace(Some(PyErr::from_value(error))));
         }
