@@ -65,11 +65,12 @@ impl Shift {
     #[inline]
     fn go_on(&self, value: Bound<'_, PyAny>) -> PyResult<Stretch> {
         let py = value.py();
-        let found = self.found.replace(None);
-        let input = match (self.interruption.replace(None), found) {
-            (Some(error), _) => Input::Error(error),
-            (None, Some(stretch)) => return Ok(stretch),
-            (None, None) => Input::Value(value),
+        if let Some(stretch) = self.found.replace(None) {
+            return Ok(stretch);
+        }
+        let input = match self.interruption.replace(None) {
+            Some(error) => Input::Error(error),
+            None => Input::Value(value),
         };
         match self.resume(py, input)? {
             None => self.begin(py),
@@ -303,7 +304,7 @@ impl Shift {
         traceback: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         let error = thrown(kind, value, traceback)?;
-        if self.interrupt(error.clone()) {
+        if self.interrupt(error.clone())? {
             self.__next__(kind.py())
         } else {
             Err(PyErr::from_value(error))
@@ -327,12 +328,20 @@ impl Shift {
     }
 
     /// Let the handler go on with `error` if one waits, and return whether it does.
-    fn interrupt(&self, error: Bound<'_, PyAny>) -> bool {
-        let waits = self.waits();
-        if waits {
-            drop(self.interruption.replace(Some(PyErr::from_value(error))));
+    ///
+    /// If trio does not know yet what it waits for, it must hear of that, and take it back, before the handler goes on.
+    fn interrupt(&self, error: Bound<'_, PyAny>) -> PyResult<bool> {
+        let py = error.py();
+        if !self.waits() {
+            return Ok(false);
         }
-        waits
+        drop(self.interruption.replace(Some(PyErr::from_value(error))));
+        if self.found.with(|found| found.is_some())
+            && let Some(scope) = self.scope.shared(py)
+        {
+            scope.call_method0(py, intern!(py, "cancel"))?;
+        }
+        Ok(true)
     }
 
     /// The frame of the handler that waits.
