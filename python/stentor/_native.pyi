@@ -46,6 +46,7 @@ __all__ = [
     "Publication",
     "Publisher",
     "Pump",
+    "Question",
     "QuotaState",
     "ReadyQueue",
     "Receipt",
@@ -625,6 +626,78 @@ class Publisher:
             trio.WouldBlock: A mailbox with `Overflow.BLOCK` is full; nobody gets the message.
             trio.ClosedResourceError: The bus is closed.
         """
+
+    _desk: Desk
+    def request(
+        self,
+        topic: str,
+        payload: object = None,
+        *,
+        timeout: float = 5.0,
+        addressing: AddressingMode | str = ...,
+        sender: str | None = None,
+        priority: Priority | int = ...,
+        ttl: float | None = None,
+        deadline: float | None = None,
+        content_type: str | None = None,
+        headers: Mapping[str, str] = ...,
+        in_reply_to: str | None = None,
+    ) -> Coroutine[Any, Any, Message]:
+        """Publish a question, and return the first answer.
+
+        An agent answers by what its handler returns, unless that is None, or by `reply`. The way back is open before
+        the question leaves, and nobody handles it any more once its time is up.
+
+        Args:
+            topic: A concrete name, without wildcards; or, by `addressing`, that of an agent.
+            payload: The question.
+            timeout: Seconds; the message carries it as its deadline.
+            addressing: `AddressingMode.TOPIC`, or DIRECT to ask one agent by its name, or BROADCAST to ask every agent
+                but the sender, whatever the topic.
+            sender: As for `publish`, like what follows.
+            priority: Order within a mailbox.
+            ttl: Seconds after which it is not handled any more.
+            deadline: Is set by `timeout`.
+            content_type: What the payload is.
+            headers: Free annotations.
+            in_reply_to: The id of the request that it answers.
+
+        Raises:
+            trio.TooSlowError: No answer came in time; the text names who has the question.
+            NoResponderError: Nobody listens there.
+            UnknownAgentError: It is addressed to an agent that does not exist.
+            RequestFailedError: Every handler failed.
+            InvalidTopicError: `topic` is not one.
+            PermissionDeniedError: The sender may not publish to it.
+            MailboxFullError: A mailbox with `Overflow.FAIL` is full; nobody gets the question.
+            DeadlockError: A handler would wait for an agent that waits for it.
+            ValueError: `timeout` is not > 0, or an option is out of its range.
+            trio.ClosedResourceError: The bus is closed.
+        """
+
+@final
+class Question(Coroutine[Any, Any, Message]):
+    """A question that is asked when it is awaited, once; it is a coroutine in all but its type."""
+
+    @property
+    def cr_frame(self) -> FrameType | None:
+        """The frame of who waits here."""
+
+    @property
+    def cr_await(self) -> object:
+        """What who waits here awaits."""
+
+    def __await__(self) -> Generator[Any, Any, Message]: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Any: ...
+    def send(self, value: Any, /) -> Any:
+        """Begin, or go on with what trio answers."""
+
+    def throw(self, kind: Any, value: Any = None, traceback: Any = None, /) -> Any:
+        """Raise an error where it waits, or here where it has not begun, which it never will then."""
+
+    def close(self) -> None:
+        """Call it off."""
 
 @final
 class Publication(Coroutine[Any, Any, Receipt]):
@@ -1313,10 +1386,11 @@ class Desk:
         waiting: dict[str, Any],
         table: SubscriptionTable,
         reply_to: str,
-        trap: Callable[[Callable[[object], Abort]], object],
+        trap: Callable[[Callable[[object], Abort]], tuple[object, Coroutine[Any, Any, None]]],
         aborted: Abort,
         reschedule: Callable[[Task, Any], None],
         woken: object,
+        no_reply: Callable[[Request], Exception],
         arm: Callable[[float], None],
         waits: Waits,
         any_of: Callable[[Iterable[Recipient | Delivery]], AnyOf],

@@ -40,6 +40,7 @@ class Sending(Publisher):
         """Make an open bus of its parts; users call `open_bus`."""
         self._parts = parts
         self._door = parts.door
+        self._desk = parts.requests.desk
         self._opened_at = parts.clock()
         self._state = "open"
         self._extensions: dict[str, Extension] = {}
@@ -171,40 +172,16 @@ class Sending(Publisher):
 
     # -- questions and answers ----------------------------------------------------------------------------------------
 
-    async def request(
+    async def _request(
         self,
         topic: str,
-        payload: object = None,
+        payload: object,
         *,
         timeout: float = 5.0,
         addressing: AddressingMode | str = AddressingMode.TOPIC,
         **options: Unpack[MessageOptions],
     ) -> Message:
-        """Publish a question, and return the first answer.
-
-        An agent answers by what its handler returns, unless that is None, or by `reply`. The way back is open before
-        the question leaves, and nobody handles it any more once its time is up.
-
-        Args:
-            topic: A concrete name, without wildcards; or, by `addressing`, that of an agent.
-            payload: The question.
-            timeout: Seconds; the message carries it as its deadline.
-            addressing: `AddressingMode.TOPIC`, or DIRECT to ask one agent by its name, or BROADCAST to ask every agent
-                but the sender, whatever the topic.
-            **options: As for `publish`.
-
-        Raises:
-            trio.TooSlowError: No answer came in time; the text names who has the question.
-            NoResponderError: Nobody listens there.
-            UnknownAgentError: It is addressed to an agent that does not exist.
-            RequestFailedError: Every handler failed.
-            InvalidTopicError: `topic` is not one.
-            PermissionDeniedError: The sender may not publish to it.
-            MailboxFullError: A mailbox with `Overflow.FAIL` is full; nobody gets the question.
-            DeadlockError: A handler would wait for an agent that waits for it.
-            ValueError: `timeout` is not > 0, or an option is out of its range.
-            trio.ClosedResourceError: The bus is closed.
-        """
+        """Ask what the desk leaves to the machine."""
         request = await self._ask(topic, payload, timeout, options, addressing, wanted=1)
         reply = request.first
         if reply is None:
@@ -233,7 +210,11 @@ class Sending(Publisher):
             NoResponderError: Nobody listens there.
             Exception: What else `request` raises before anybody is asked; who failed or was silent is in the result.
         """
-        request = await self._ask(topic, payload, timeout, options, addressing, wanted=None)
+        request = None
+        if addressing is _TOPIC:
+            request = await ask_at_once(self._desk, topic, payload, timeout, options=options, wanted=None)
+        if request is None:
+            request = await self._ask(topic, payload, timeout, options, addressing, wanted=None)
         return Replies(messages=request.replies, errors=request.errors, silent=request.silent)
 
     async def _ask(
@@ -247,17 +228,13 @@ class Sending(Publisher):
         wanted: int | None,
     ) -> Request:
         parts = self._parts
-        if addressing is _TOPIC:
-            request = await ask_at_once(parts.requests.desk, topic, payload, timeout, options=options, wanted=wanted)
-            if request is not None:
-                return request
         limit = checks.seconds("timeout", timeout)
         mode = addressing if addressing is _TOPIC else checks.member("addressing", addressing, AddressingMode)
         if mode is AddressingMode.BROADCAST:
             topic = self._everybody
         deadline = parts.clock() + limit
         message = self._stamp(topic, payload, {**options, "deadline": deadline}, mode)
-        request = Request(message, wanted, parts.requests.desk)
+        request = Request(message, wanted, self._desk)
         parts.requests.open(request)
         try:
             with parts.waits.waiting_for(request.awaited):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, final
 import trio
 
 from stentor._machine.waits import AnyOf
-from stentor._machine.waking import WOKEN, trap_of
+from stentor._machine.waking import WOKEN, waiting
 from stentor._mechanisms.subscriptions import reserved_topic
 from stentor._native import Desk
 from stentor._native import Request as Request
@@ -104,10 +104,11 @@ class Requests:
             waiting=self._waiting,
             table=table,
             reply_to=self.reply_to,
-            trap=trap_of,
+            trap=waiting,
             aborted=trio.lowlevel.Abort.SUCCEEDED,
             reschedule=trio.lowlevel.reschedule,
             woken=WOKEN,
+            no_reply=no_reply,
             arm=timers.arm,
             waits=waits,
             any_of=AnyOf,

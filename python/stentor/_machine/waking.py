@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 import trio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
 
 @final
@@ -21,20 +21,18 @@ class _Woken:
 
 
 WOKEN: Final[Any] = _Woken()
-"""What a task that waits by `trap_of` is sent when it is rescheduled; what else it is sent must be unwrapped."""
+"""What a task that waits by `waiting` is sent when it is rescheduled; what else it is sent must be unwrapped."""
 
 
-def trap_of(abort: Callable[[Any], trio.lowlevel.Abort]) -> object:
-    """Return what a task yields to trio to wait until it is rescheduled, or cancelled by way of `abort`.
+def waiting(abort: Callable[[Any], trio.lowlevel.Abort]) -> tuple[object, Coroutine[Any, Any, None]]:
+    """Return what a task yields to trio to wait until it is rescheduled, and a coroutine that looks as it does then.
 
-    trio makes it anew for every wait; to make it once, and yield it again and again, saves a third of what it costs to
-    be woken.
+    `abort` is called when the task is cancelled. trio makes all this anew for every wait; to make it once, and yield
+    the same again and again, saves a third of what it costs to be woken.
     """
 
     async def wait() -> None:
         await trio.lowlevel.wait_task_rescheduled(abort)
 
-    waiting = wait()
-    trap = waiting.send(None)
-    waiting.close()
-    return trap
+    coroutine = wait()
+    return coroutine.send(None), coroutine

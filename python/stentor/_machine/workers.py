@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 import trio
 
-from stentor._machine.waking import WOKEN, trap_of
+from stentor._machine.waking import WOKEN, waiting
 from stentor._native import WorkersState
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ class _Worker:
         self._workers = workers
         self._task: trio.lowlevel.Task
         self._shift: Shift
-        self._trap = trap_of(self._abort)
+        self._trap, _ = waiting(self._abort)
 
     @trio.lowlevel.enable_ki_protection
     async def work(self) -> None:

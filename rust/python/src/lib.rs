@@ -25,7 +25,7 @@ mod _native {
     #[pymodule_export]
     use crate::delivery::{
         Alarms, Current, Delivery, Desk, Door, Histogram, Ids, Lane, Message, Meter, Publication,
-        Publisher, Pump, QuotaState, ReadyQueue, Receipt, RecipientState, Relay, Request,
+        Publisher, Pump, Question, QuotaState, ReadyQueue, Receipt, RecipientState, Relay, Request,
         RouteState, Selection, Shift, Target, WorkersState,
     };
     #[pymodule_export]
@@ -54,6 +54,7 @@ mod _native {
     )]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::delivery::answer_directly(module.py());
+        crate::delivery::ask_directly(module.py());
         Ok(())
     }
 }

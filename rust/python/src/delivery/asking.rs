@@ -16,7 +16,8 @@ use super::routes::Selection;
 /// Where a task waits: trio's trap and the function by which it is aborted are made once, and serve one after another.
 #[pyclass(module = "stentor._native", frozen)]
 pub(super) struct Seat {
-    pub(super) trap: LockedCell<Option<Py<PyAny>>>,
+    /// What is yielded to trio, and the coroutine that yields it, as it looks while it waits.
+    pub(super) trap: LockedCell<Option<(Py<PyAny>, Py<PyAny>)>>,
     /// Who waits here, until it is woken.
     pub(super) task: LockedCell<Option<Py<PyAny>>>,
     /// What says that nobody waits any more.
@@ -32,7 +33,13 @@ impl Seat {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.trap.with(|trap| visit.call(&*trap))?;
+        self.trap.with(|trap| match trap {
+            Some((trap, waiting)) => {
+                visit.call(&*trap)?;
+                visit.call(&*waiting)
+            }
+            None => Ok(()),
+        })?;
         self.task.with(|task| visit.call(&*task))
     }
 
@@ -60,10 +67,8 @@ impl Door {
         &self,
         py: Python<'py>,
         topic: &Bound<'py, PyAny>,
-        options: &Bound<'py, PyDict>,
+        sender: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Option<Way<'_, 'py>>> {
-        let sender = options.get_item(intern!(py, "sender"))?;
-        let known = usize::from(sender.is_some());
         let sender = sender.filter(|one| !one.is_none());
         let (Some(pump), Some(trio)) = (&self.pump, &self.trio) else {
             return Ok(None);
@@ -73,7 +78,6 @@ impl Door {
         };
         if !self.open.get()
             || self.guarded.get()
-            || options.len() > known
             || sender
                 .as_ref()
                 .is_some_and(|one| !one.is_exact_instance_of::<PyString>())
@@ -105,7 +109,7 @@ impl Door {
 
 /// What asking needs of trio and of the machine.
 pub(super) struct Machine {
-    /// `trap(abort)`: what a task yields to trio to wait until it is rescheduled.
+    /// `trap(abort)`: what a task yields to trio to wait until it is rescheduled, and the coroutine that does so.
     trap: Py<PyAny>,
     /// `trio.lowlevel.Abort.SUCCEEDED`.
     aborted: Py<PyAny>,
@@ -115,6 +119,8 @@ pub(super) struct Machine {
     pub(super) woken: Py<PyAny>,
     /// `arm(when)`: see to it that somebody looks at the alarms then.
     arm: Py<PyAny>,
+    /// `no_reply(request)`: why there is no answer.
+    pub(super) no_reply: Py<PyAny>,
     /// Who waits for whom.
     pub(super) waits: Py<PyAny>,
     /// `any_of(awaited)`: several of whom one is enough.
@@ -150,8 +156,64 @@ impl Desk {
         };
         let seat = Py::new(py, seat)?;
         let trap = self.machine.trap.call1(py, (&seat,))?;
-        drop(seat.get().trap.replace(Some(trap)));
+        drop(seat.get().trap.replace(Some(trap.extract(py)?)));
         Ok(seat)
+    }
+
+    /// Asks, if that is the ordinary thing to do, and seats who asks; else changes nothing, and returns None.
+    pub(super) fn ask_at_once<'py>(
+        slf: &Bound<'py, Self>,
+        topic: &Bound<'py, PyAny>,
+        payload: &Bound<'py, PyAny>,
+        timeout: f64,
+        sender: Option<Bound<'py, PyAny>>,
+        wanted: Option<usize>,
+    ) -> PyResult<Option<Py<Request>>> {
+        let py = slf.py();
+        let desk = slf.get();
+        let door = desk.door.get();
+        if !(timeout > 0.0 && timeout.is_finite()) {
+            return Ok(None);
+        }
+        let Some(way) = door.way_of_question(py, topic, sender)? else {
+            return Ok(None);
+        };
+        let chosen = way.selection.get();
+        if let Some(asker) = &way.asker
+            && !desk.is_harmless(py, asker, chosen, wanted)?
+        {
+            return Ok(None);
+        }
+        let seat = desk.seat(py)?;
+        let cause = way.asker.as_ref();
+        let cause = cause.map(|asker| asker.get().message.get().share_id(py));
+        let now = door.meter.get().time(py)?;
+        let deadline = now + timeout;
+        let message = Message::ordinary(
+            way.topic.unbind(),
+            payload.clone().unbind(),
+            way.sender,
+            door.ids.get().next(py),
+            now,
+            cause,
+        );
+        let message = Py::new(py, message.until(deadline))?;
+        let request = Request::new(message.clone_ref(py), wanted, slf.clone().unbind());
+        drop(request.selection.replace(Some(way.selection.clone_ref(py))));
+        let request = Py::new(py, request)?;
+        let id = message.get().id(py)?;
+        desk.waiting.bind(py).set_item(id, &request)?;
+        if let Some(asker) = way.asker {
+            desk.enter_wait(request.bind(py), asker)?;
+        }
+        let watcher = request.bind(py).as_any();
+        way.pump
+            .put(py, &message, chosen.targets.bind(py), Some(watcher))?;
+        door.ordinary.add(1);
+        door.published.add(1);
+        door.wildcards.add(chosen.wildcards);
+        desk.sit(py, &request, seat, way.task.unbind(), deadline)?;
+        Ok(Some(request))
     }
 
     /// Seats a task that waits for the answers to `request` until `deadline`.
@@ -241,7 +303,7 @@ impl Desk {
 impl Desk {
     #[new]
     #[pyo3(
-        signature = (door, alarms, *, waiting, table, reply_to, trap, aborted, reschedule, woken, arm, waits, any_of),
+        signature = (door, alarms, *, waiting, table, reply_to, trap, aborted, reschedule, woken, no_reply, arm, waits, any_of),
     )]
     #[allow(clippy::too_many_arguments, reason = "as many as it brings together")]
     fn new(
@@ -254,6 +316,7 @@ impl Desk {
         aborted: Py<PyAny>,
         reschedule: Py<PyAny>,
         woken: Py<PyAny>,
+        no_reply: Py<PyAny>,
         arm: Py<PyAny>,
         waits: Py<PyAny>,
         any_of: Py<PyAny>,
@@ -270,6 +333,7 @@ impl Desk {
                 reschedule,
                 woken,
                 arm,
+                no_reply,
                 waits,
                 any_of,
             },
@@ -286,55 +350,14 @@ impl Desk {
         options: &Bound<'_, PyDict>,
         wanted: Option<usize>,
     ) -> PyResult<Option<Py<Request>>> {
-        let py = slf.py();
-        let desk = slf.get();
-        let door = desk.door.get();
         let Ok(timeout) = timeout.cast_exact::<PyFloat>() else {
             return Ok(None);
         };
-        let timeout = timeout.value();
-        if !(timeout > 0.0 && timeout.is_finite()) {
+        let sender = options.get_item(intern!(slf.py(), "sender"))?;
+        if options.len() > usize::from(sender.is_some()) {
             return Ok(None);
         }
-        let Some(way) = door.way_of_question(py, topic, options)? else {
-            return Ok(None);
-        };
-        let chosen = way.selection.get();
-        if let Some(asker) = &way.asker
-            && !desk.is_harmless(py, asker, chosen, wanted)?
-        {
-            return Ok(None);
-        }
-        let seat = desk.seat(py)?;
-        let cause = way.asker.as_ref();
-        let cause = cause.map(|asker| asker.get().message.get().share_id(py));
-        let now = door.meter.get().time(py)?;
-        let deadline = now + timeout;
-        let message = Message::ordinary(
-            way.topic.unbind(),
-            payload.clone().unbind(),
-            way.sender,
-            door.ids.get().next(py),
-            now,
-            cause,
-        );
-        let message = Py::new(py, message.until(deadline))?;
-        let request = Request::new(message.clone_ref(py), wanted, slf.clone().unbind());
-        drop(request.selection.replace(Some(way.selection.clone_ref(py))));
-        let request = Py::new(py, request)?;
-        let id = message.get().id(py)?;
-        desk.waiting.bind(py).set_item(id, &request)?;
-        if let Some(asker) = way.asker {
-            desk.enter_wait(request.bind(py), asker)?;
-        }
-        let watcher = request.bind(py).as_any();
-        way.pump
-            .put(py, &message, chosen.targets.bind(py), Some(watcher))?;
-        door.ordinary.add(1);
-        door.published.add(1);
-        door.wildcards.add(chosen.wildcards);
-        desk.sit(py, &request, seat, way.task.unbind(), deadline)?;
-        Ok(Some(request))
+        Self::ask_at_once(slf, topic, payload, timeout.value(), sender, wanted)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

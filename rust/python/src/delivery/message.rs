@@ -33,6 +33,11 @@ fn defaults(py: Python<'_>) -> PyResult<&Defaults> {
     })
 }
 
+/// Whether this is `AddressingMode.TOPIC`.
+pub(crate) fn is_topic(mode: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(mode.is(&defaults(mode.py())?.topic))
+}
+
 /// The rank of `Priority.NORMAL`.
 pub(crate) const NORMAL: u8 = 1;
 

@@ -15,6 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyTypeInfo, PyVisit};
 
+use super::asking::Desk;
 use super::cell::LockedCell;
 use super::door::{Door, Receipt};
 
@@ -73,6 +74,7 @@ fn by_machine<'py>(
 #[pyclass(module = "stentor._native", frozen, subclass)]
 pub(crate) struct Publisher {
     door: LockedCell<Option<Py<Door>>>,
+    pub(super) desk: LockedCell<Option<Py<Desk>>>,
 }
 
 impl Publisher {
@@ -99,6 +101,7 @@ impl Publisher {
     fn new(_args: &Bound<'_, PyTuple>, _options: Option<&Bound<'_, PyDict>>) -> Self {
         Self {
             door: LockedCell::new(None),
+            desk: LockedCell::new(None),
         }
     }
 
@@ -111,6 +114,17 @@ impl Publisher {
     #[setter(_door)]
     fn set_door(&self, py: Python<'_>, door: Option<Py<Door>>) {
         self.door.put(py, door);
+    }
+
+    /// Where questions leave that are ordinary.
+    #[getter(_desk)]
+    fn get_desk(&self, py: Python<'_>) -> Option<Py<Desk>> {
+        self.desk.shared(py)
+    }
+
+    #[setter(_desk)]
+    fn set_desk(&self, py: Python<'_>, desk: Option<Py<Desk>>) {
+        self.desk.put(py, desk);
     }
 
     /// Publish to everyone whose pattern matches `topic`, and return once every mailbox has accepted the message.
@@ -234,11 +248,13 @@ impl Publisher {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.door.with(|door| visit.call(&*door))
+        self.door.with(|door| visit.call(&*door))?;
+        self.desk.with(|desk| visit.call(&*desk))
     }
 
     fn __clear__(&self) {
         drop(self.door.replace(None));
+        drop(self.desk.replace(None));
     }
 }
 

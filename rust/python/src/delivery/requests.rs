@@ -1,6 +1,7 @@
 //! Requests: a question on its way, and the answers that came to it.
 use std::collections::VecDeque;
 
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
@@ -21,7 +22,7 @@ pub(crate) struct Request {
     /// How many answers are wanted; None for one from everybody whom it reached.
     #[pyo3(get)]
     wanted: Option<usize>,
-    desk: Py<Desk>,
+    pub(super) desk: Py<Desk>,
     /// The agents that have it or, until it is accepted, would have it.
     pub(super) selection: LockedCell<Option<Py<Selection>>>,
     accepted: LockedCell<bool>,
@@ -193,6 +194,21 @@ impl Request {
         Ok(())
     }
 
+    /// What trio is asked by who waits here, and the coroutine that stands for it.
+    fn trap(&self, py: Python<'_>) -> Option<(Py<PyAny>, Py<PyAny>)> {
+        let seat = self.seat.shared(py)?;
+        let trap = &seat.get().trap;
+        trap.with(|trap| {
+            let (trap, waiting) = trap.as_ref()?;
+            Some((trap.clone_ref(py), waiting.clone_ref(py)))
+        })
+    }
+
+    /// The coroutine that stands for who waits here.
+    pub(super) fn waiting(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.trap(py).map(|(_, waiting)| waiting)
+    }
+
     /// Lets who asked go on if it need not wait any more.
     fn look(&self, py: Python<'_>) -> PyResult<()> {
         if self.is_complete(py)? {
@@ -326,7 +342,7 @@ impl Request {
     }
 
     /// Wait for nothing any more.
-    fn leave(slf: &Bound<'_, Self>, py: Python<'_>) -> PyResult<()> {
+    pub(super) fn leave(slf: &Bound<'_, Self>, py: Python<'_>) -> PyResult<()> {
         slf.get().rise(py)?;
         match slf.get().asker.replace(None) {
             Some(asker) => slf.get().desk.get().forget_wait(slf, asker),
@@ -336,9 +352,10 @@ impl Request {
 
     /// What trio is to be asked by who waits here.
     #[getter]
-    fn trap(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        let seat = self.seat.shared(py)?;
-        seat.get().trap.shared(py)
+    #[pyo3(name = "trap")]
+    pub(super) fn trap_of_seat(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let trap = self.trap(py).map(|(trap, _)| trap);
+        trap.ok_or_else(|| PyRuntimeError::new_err("nobody waits here"))
     }
 
     /// Whether nobody need wait for it any more.
@@ -349,7 +366,7 @@ impl Request {
 
     /// The first answer, if there is one.
     #[getter]
-    fn first(&self, py: Python<'_>) -> Option<Py<Message>> {
+    pub(super) fn first(&self, py: Python<'_>) -> Option<Py<Message>> {
         self.replies
             .with(|replies| replies.first().map(|reply| reply.clone_ref(py)))
     }

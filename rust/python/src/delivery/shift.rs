@@ -214,7 +214,7 @@ fn told(stretch: Stretch) -> PyResult<Py<PyAny>> {
 }
 
 /// The error that `throw` was called with, in any of its forms.
-fn thrown<'py>(
+pub(super) fn thrown<'py>(
     kind: &Bound<'py, PyAny>,
     value: Option<Bound<'py, PyAny>>,
     traceback: Option<Bound<'py, PyAny>>,

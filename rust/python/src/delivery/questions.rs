@@ -1,0 +1,360 @@
+//! What `Bus.request` is: a question that leaves when it is awaited, and waits for its answer without a coroutine.
+#![allow(
+    unsafe_code,
+    reason = "an awaitable has no safe interface that does without a call by name and an exception"
+)]
+
+use pyo3::exceptions::{PyRuntimeError, PyRuntimeWarning, PyStopIteration};
+use pyo3::ffi;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyFloat, PyNone};
+use pyo3::{PyTraverseError, PyTypeInfo, PyVisit};
+
+use super::asking::Desk;
+use super::cell::LockedCell;
+use super::coroutine::{Stepped, send};
+use super::message::is_topic;
+use super::publishing::Publisher;
+use super::requests::Request;
+use super::shift::thrown;
+
+/// Seconds for which an answer is waited for, if nothing is said.
+const PATIENCE: f64 = 5.0;
+
+/// How far a question has come.
+enum Stage {
+    /// It has not been asked.
+    Fresh,
+    /// Somebody waits for the answer here.
+    Waiting(Py<Request>),
+    /// The machine is at it, by this coroutine.
+    Slow(Py<PyAny>),
+    /// It is over, or was called off.
+    Spent,
+}
+
+/// A question that is asked when it is awaited, once; it is a coroutine in all but its type.
+#[pyclass(module = "stentor._native", frozen)]
+pub(crate) struct Question {
+    publisher: Py<Publisher>,
+    topic: Py<PyAny>,
+    payload: Option<Py<PyAny>>,
+    options: Option<Py<PyDict>>,
+    stage: LockedCell<Stage>,
+}
+
+impl Question {
+    /// Asks, if that is the ordinary thing to do.
+    #[inline]
+    fn ask(&self, py: Python<'_>, payload: &Bound<'_, PyAny>) -> PyResult<Option<Py<Request>>> {
+        let mut timeout = PATIENCE;
+        let mut sender = None;
+        if let Some(options) = &self.options {
+            let options = options.bind(py);
+            let mut known = 0;
+            if let Some(given) = options.get_item(intern!(py, "timeout"))? {
+                let Ok(seconds) = given.cast_exact::<PyFloat>() else {
+                    return Ok(None);
+                };
+                timeout = seconds.value();
+                known += 1;
+            }
+            if let Some(mode) = options.get_item(intern!(py, "addressing"))? {
+                if !is_topic(&mode)? {
+                    return Ok(None);
+                }
+                known += 1;
+            }
+            sender = options.get_item(intern!(py, "sender"))?;
+            known += usize::from(sender.is_some());
+            if options.len() > known {
+                return Ok(None);
+            }
+        }
+        match self.publisher.get().desk.shared(py) {
+            Some(desk) => {
+                let topic = self.topic.bind(py);
+                Desk::ask_at_once(desk.bind(py), topic, payload, timeout, sender, Some(1))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Asks, and returns what is yielded to trio, or else lets the machine ask.
+    #[inline]
+    fn begin<'py>(&self, py: Python<'py>) -> Stepped<'py> {
+        match self.begun(py) {
+            Ok(stepped) => stepped,
+            Err(error) => Stepped::Raised(error),
+        }
+    }
+
+    fn begun<'py>(&self, py: Python<'py>) -> PyResult<Stepped<'py>> {
+        drop(self.stage.replace(Stage::Spent));
+        let payload = match &self.payload {
+            Some(payload) => payload.bind(py).clone(),
+            None => PyNone::get(py).to_owned().into_any(),
+        };
+        if let Some(request) = self.ask(py, &payload)? {
+            let trap = request.get().trap_of_seat(py)?;
+            let coroutine = py.None();
+            drop(self.stage.replace(Stage::Waiting(request)));
+            return Ok(Stepped::Suspended { coroutine, trap });
+        }
+        let options = self.options.as_ref().map(|options| options.bind(py));
+        let publisher = self.publisher.bind(py);
+        let method = intern!(py, "_request");
+        let coroutine = publisher.call_method(method, (&self.topic, payload), options)?;
+        drop(self.stage.replace(Stage::Slow(coroutine.clone().unbind())));
+        Ok(send(py, coroutine.unbind(), PyNone::get(py).as_any()))
+    }
+
+    /// Waits no longer, and returns the answer.
+    #[inline]
+    fn end<'py>(
+        &self,
+        request: &Bound<'py, Request>,
+        sent: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = request.py();
+        let asked = request.get();
+        drop(self.stage.replace(Stage::Spent));
+        Request::leave(request, py)?;
+        let machine = &asked.desk.get().machine;
+        if !sent.is(&machine.woken) {
+            sent.call_method0(intern!(py, "unwrap"))?;
+        }
+        if let Some(answer) = asked.first(py) {
+            return Ok(answer.into_bound(py).into_any());
+        }
+        let error = machine.no_reply.call1(py, (request,))?;
+        Err(PyErr::from_value(error.into_bound(py)))
+    }
+
+    /// Begins, or goes on with what trio answers.
+    #[inline]
+    fn step<'py>(&self, value: &Bound<'py, PyAny>) -> Stepped<'py> {
+        let py = value.py();
+        match self.at(py) {
+            Stage::Fresh => self.begin(py),
+            Stage::Waiting(request) => match self.end(request.bind(py), value) {
+                Ok(answer) => Stepped::Returned(answer),
+                Err(error) => Stepped::Raised(error),
+            },
+            Stage::Slow(coroutine) => send(py, coroutine, value),
+            Stage::Spent => Stepped::Raised(PyRuntimeError::new_err(
+                "cannot await a request a second time",
+            )),
+        }
+    }
+
+    /// How far it has come.
+    #[inline]
+    fn at(&self, py: Python<'_>) -> Stage {
+        self.stage.with(|stage| match stage {
+            Stage::Fresh => Stage::Fresh,
+            Stage::Waiting(request) => Stage::Waiting(request.clone_ref(py)),
+            Stage::Slow(coroutine) => Stage::Slow(coroutine.clone_ref(py)),
+            Stage::Spent => Stage::Spent,
+        })
+    }
+
+    /// Something of the coroutine that waits here.
+    fn of_coroutine(&self, py: Python<'_>, name: &str) -> PyResult<Option<Py<PyAny>>> {
+        let coroutine = match self.at(py) {
+            Stage::Waiting(request) => request.get().waiting(py),
+            Stage::Slow(coroutine) => Some(coroutine),
+            Stage::Fresh | Stage::Spent => None,
+        };
+        coroutine.map(|one| one.getattr(py, name)).transpose()
+    }
+}
+
+/// What Python expects of a step.
+fn told(stepped: Stepped<'_>) -> PyResult<Py<PyAny>> {
+    match stepped {
+        Stepped::Suspended { trap, .. } => Ok(trap),
+        Stepped::Returned(answer) => Err(PyStopIteration::new_err((answer.unbind(),))),
+        Stepped::Raised(error) => Err(error),
+    }
+}
+
+#[pymethods]
+impl Publisher {
+    /// Publish a question, and return the first answer.
+    ///
+    /// An agent answers by what its handler returns, unless that is None, or by `reply`. The way back is open before
+    /// the question leaves, and nobody handles it any more once its time is up.
+    ///
+    /// Args:
+    ///     topic: A concrete name, without wildcards; or, by `addressing`, that of an agent.
+    ///     payload: The question.
+    ///     timeout: Seconds; the message carries it as its deadline.
+    ///     addressing: `AddressingMode.TOPIC`, or DIRECT to ask one agent by its name, or BROADCAST to ask every agent
+    ///         but the sender, whatever the topic.
+    ///     **options: As for `publish`.
+    ///
+    /// Raises:
+    ///     trio.TooSlowError: No answer came in time; the text names who has the question.
+    ///     NoResponderError: Nobody listens there.
+    ///     UnknownAgentError: It is addressed to an agent that does not exist.
+    ///     RequestFailedError: Every handler failed.
+    ///     InvalidTopicError: `topic` is not one.
+    ///     PermissionDeniedError: The sender may not publish to it.
+    ///     MailboxFullError: A mailbox with `Overflow.FAIL` is full; nobody gets the question.
+    ///     DeadlockError: A handler would wait for an agent that waits for it.
+    ///     ValueError: `timeout` is not > 0, or an option is out of its range.
+    ///     trio.ClosedResourceError: The bus is closed.
+    #[pyo3(
+        signature = (topic, payload = None, **options),
+        text_signature = "($self, topic, payload=None, *, timeout=5.0, addressing='topic', sender=None, priority=1, \
+            ttl=None, deadline=None, content_type=None, headers={}, in_reply_to=None)",
+    )]
+    fn request<'py>(
+        slf: Bound<'py, Self>,
+        topic: Bound<'py, PyAny>,
+        payload: Option<Bound<'py, PyAny>>,
+        options: Option<Bound<'py, PyDict>>,
+    ) -> Question {
+        Question {
+            publisher: slf.unbind(),
+            topic: topic.unbind(),
+            payload: payload.map(Bound::unbind),
+            options: options.map(Bound::unbind),
+            stage: LockedCell::new(Stage::Fresh),
+        }
+    }
+}
+
+#[pymethods]
+impl Question {
+    fn __await__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        told(self.step(PyNone::get(py).as_any()))
+    }
+
+    /// Begin, or go on with what trio answers.
+    #[pyo3(signature = (value, /))]
+    fn send(&self, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        told(self.step(value))
+    }
+
+    /// Raise an error where it waits, or here where it has not begun, which it never will then.
+    #[pyo3(signature = (kind, value = None, traceback = None, /))]
+    fn throw(
+        &self,
+        kind: &Bound<'_, PyAny>,
+        value: Option<Bound<'_, PyAny>>,
+        traceback: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let py = kind.py();
+        let error = thrown(kind, value, traceback)?;
+        if let Stage::Slow(coroutine) = self.at(py) {
+            return coroutine.call_method1(py, intern!(py, "throw"), (error,));
+        }
+        self.close(py)?;
+        Err(PyErr::from_value(error))
+    }
+
+    /// Call it off.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        match self.stage.replace(Stage::Spent) {
+            Stage::Waiting(request) => Request::leave(request.bind(py), py),
+            Stage::Slow(coroutine) => coroutine.call_method0(py, intern!(py, "close")).map(drop),
+            Stage::Fresh | Stage::Spent => Ok(()),
+        }
+    }
+
+    /// The frame of who waits here.
+    #[getter]
+    fn cr_frame(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        self.of_coroutine(py, "cr_frame")
+    }
+
+    /// What who waits here awaits.
+    #[getter]
+    fn cr_await(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        self.of_coroutine(py, "cr_await")
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.publisher)?;
+        visit.call(&self.payload)?;
+        visit.call(&self.options)?;
+        self.stage.with(|stage| match stage {
+            Stage::Waiting(request) => visit.call(&*request),
+            Stage::Slow(coroutine) => visit.call(&*coroutine),
+            Stage::Fresh | Stage::Spent => Ok(()),
+        })
+    }
+
+    fn __clear__(&self) {
+        drop(self.stage.replace(Stage::Spent));
+    }
+}
+
+impl Drop for Question {
+    /// Lets no answer come to who has gone, and warns, as Python does, of a question that nobody has awaited.
+    fn drop(&mut self) {
+        let end = |py: Python<'_>| match self.stage.replace(Stage::Spent) {
+            Stage::Waiting(request) => Request::leave(request.bind(py), py),
+            Stage::Fresh => {
+                let warning = py.get_type::<PyRuntimeWarning>();
+                let text = c"coroutine 'Bus.request' was never awaited";
+                PyErr::warn(py, &warning, text, 1)
+            }
+            Stage::Slow(_) | Stage::Spent => Ok(()),
+        };
+        if self.stage.with(|stage| !matches!(stage, Stage::Spent)) {
+            Python::attach(|py| {
+                if let Err(error) = end(py) {
+                    error.write_unraisable(py, None);
+                }
+            });
+        }
+    }
+}
+
+/// Lets CPython send to a question directly: what it would do instead is to call a method, and to raise and catch.
+pub(crate) fn ask_directly(py: Python<'_>) {
+    // SAFETY: the type is a heap type made by this module, whose slots are writable and which nobody uses yet.
+    unsafe {
+        let slots = (*Question::type_object_raw(py)).tp_as_async;
+        if let Some(slots) = slots.as_mut() {
+            slots.am_send = Some(send_to);
+        }
+    }
+}
+
+unsafe extern "C" fn send_to(
+    question: *mut ffi::PyObject,
+    value: *mut ffi::PyObject,
+    result: *mut *mut ffi::PyObject,
+) -> ffi::PySendResult {
+    // SAFETY: Python calls it with an object of the type whose slot it is in, and a live value, under its lock.
+    let (question, value) = unsafe {
+        let py = Python::assume_attached();
+        let question = Bound::from_borrowed_ptr(py, question);
+        let value = Bound::from_borrowed_ptr(py, value);
+        (question.cast_into_unchecked::<Question>(), value)
+    };
+    let (outcome, found) = match question.get().step(&value) {
+        Stepped::Returned(answer) => (ffi::PySendResult::PYGEN_RETURN, answer.unbind()),
+        Stepped::Suspended { trap, .. } => (ffi::PySendResult::PYGEN_NEXT, trap),
+        Stepped::Raised(error) => {
+            error.restore(value.py());
+            return ffi::PySendResult::PYGEN_ERROR;
+        }
+    };
+    // SAFETY: the caller gives a place for the result, and takes the reference.
+    unsafe { *result = found.into_ptr() };
+    outcome
+}
