@@ -33,6 +33,7 @@ from stentor._mechanisms.health import Problem as Problem
 from stentor._mechanisms.health import Trouble as Trouble
 from stentor._mechanisms.matching import Matcher as Matcher
 from stentor._mechanisms.matching import MatchStatistics as MatchStatistics
+from stentor._mechanisms.observing import Journal as Journal
 from stentor._mechanisms.observing import Middleware as Middleware
 from stentor._mechanisms.observing import Observer as Observer
 from stentor._mechanisms.observing import Transit as Transit

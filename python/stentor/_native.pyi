@@ -39,6 +39,7 @@ __all__ = [
     "Ids",
     "Index",
     "IndexStatistics",
+    "Journal",
     "Lane",
     "Message",
     "Meter",
@@ -1068,6 +1069,90 @@ class RecipientState:
     def note_block(self, duration: float) -> None:
         """Note that its handler kept everybody else from running for so many seconds."""
 
+class Journal:
+    """An observer that makes an entry of the causal record of all that it is told, and of which other code takes them.
+
+    The entries are in MessagePack, as docs/guide/recording.md documents them. `stentor.recording` has journals that
+    write them to a file or make a digest of them. Where all observers of a bus are journals, they are written into
+    natively, and no observer is called.
+
+    Example:
+        >>> import stentor, trio
+        >>> class Counting(stentor.Journal):
+        ...     pages = 0
+        ...
+        ...     def _write(self, data, count):
+        ...         self.pages += 1
+        >>> async def main():
+        ...     counting = Counting()
+        ...     async with stentor.open_bus(observers=[counting]) as bus:
+        ...         with bus.subscribe("ai.*") as feed:
+        ...             await bus.publish("ai.models")
+        ...             await feed.receive()
+        ...     return counting.entries, counting.pages
+        >>> trio.run(main)
+        (2, 0)
+    """
+
+    _payload_limit: int | None
+    """Bytes of an encoded payload that are recorded; None where payloads are not."""
+
+    def __new__(cls, *_args: object, **_options: object) -> Self: ...
+    @property
+    def entries(self) -> int:
+        """How many entries there are so far."""
+
+    def _turn_page(self) -> None:
+        """Hand over what has been gathered; so it is, too, whenever that are a thousand entries."""
+
+    def _now(self) -> float:
+        """Return the time as it would be recorded."""
+
+    def _write(self, data: bytes, count: int) -> None:
+        """Take so many entries; a subclass has this, and what follows."""
+
+    def _encode(self, value: Any) -> bytes:
+        """Return what is recorded where a message has something else than a text."""
+
+    def _content(self, payload: object, limit: int) -> bytes:
+        """Return what is recorded of a payload: its form, and itself in it. The simplest are recorded as they are."""
+
+    def _error(self, error: BaseException) -> bytes:
+        """Return what is recorded of an error."""
+
+    def accepted(self, message: Message, recipients: tuple[str, ...], inside: Delivery | None) -> None:
+        """Make an entry of a message that is accepted."""
+
+    def recalled(self, delivery: Delivery) -> None:
+        """Make an entry of a message of before that comes into a mailbox."""
+
+    def begun(self, delivery: Delivery) -> None:
+        """Make an entry of a call of a handler."""
+
+    def retrying(self, delivery: Delivery, error: Exception) -> None:
+        """Make an entry of an attempt that has failed, where another follows."""
+
+    def handled(self, delivery: Delivery, latency: float) -> None:
+        """Make an entry of a delivery that was handled."""
+
+    def failed(self, delivery: Delivery, error: Exception) -> None:
+        """Make an entry of a delivery that has failed for good."""
+
+    def dropped(self, delivery: Delivery) -> None:
+        """Make an entry of a delivery that was dropped."""
+
+    def expired(self, delivery: Delivery) -> None:
+        """Make an entry of a delivery whose time was up."""
+
+    def stored(self, delivery: Delivery) -> None:
+        """Make an entry of a delivery that is in the agent's stored mailbox."""
+
+    def abandoned(self, delivery: Delivery) -> None:
+        """Make an entry of a delivery that was left without an outcome."""
+
+    def ending(self) -> None:
+        """The end of the bus's block is no entry."""
+
 @final
 class Histogram:
     """Durations in buckets whose width grows with their size, after the idea of HdrHistogram; adding is O(1)."""
@@ -1163,6 +1248,7 @@ class Pump:
         current: Current,
         *,
         observed: bool,
+        journals: Sequence[Journal],
         patience: int,
         serve: Callable[[Lane], Suspended | None],
         arrange: Callable[[Lane], None],

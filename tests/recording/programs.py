@@ -6,6 +6,7 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import trio
 from trio.testing import MockClock
 
@@ -107,3 +108,91 @@ async def unrecorded_town(
         alive = Town(bus, seed)
         await alive.live(steps)
     return {member.name: member.statistics() for member in alive.members}
+
+
+@attrs.frozen
+class Step:
+    """One thing that is done in a village."""
+
+    do: Callable[[Village, Step], Awaitable[object]]
+    payload: Any
+    options: dict[str, Any]
+    pause: float
+
+
+class Village:
+    """A bus of agents most of which never wait, so that what happens is the ordinary for the most part."""
+
+    def __init__(self, bus: stentor.Bus) -> None:
+        """Register everybody."""
+        self.bus = bus
+        self.calls = 0
+        bus.register("hearing", self.hear).subscribe("told")
+        retry = stentor.RetryPolicy(attempts=2, first_delay=0.25, jitter=0.0)
+        bus.register("failing", self.fail, retry=retry).subscribe("told.**")
+        bus.register("waiting", self.wait).subscribe("told", capacity=1, overflow="drop_newest")
+        bus.register("x" * 200, self.hear).subscribe("echo")
+        bus.register("answering", self.answer).subscribe("told.ask")
+        self.polled = bus.register("polled")
+        self.polled.subscribe("nobody", mode="polling", capacity=5, overflow="drop_oldest")
+
+    async def hear(self, message: stentor.Message) -> None:
+        """Take it, and now and then pass it on."""
+        self.calls += 1
+        if self.calls % 3 == 0:
+            await self.bus.publish("echo", message.payload, sender="hearing")
+
+    async def fail(self, message: stentor.Message, delivery: stentor.Delivery) -> object:
+        """Answer, or now and then fail."""
+        self.calls += 1
+        if self.calls % 4 == 0:
+            raise LookupError(delivery.attempt)
+        return message.topic
+
+    async def answer(self, message: stentor.Message) -> object:
+        """Answer."""
+        return message.payload
+
+    async def wait(self, _: stentor.Message) -> None:
+        """Wait, and publish from a task."""
+        await trio.sleep(1)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.bus.publish, "echo")
+
+    async def tell(self, step: Step) -> None:
+        """Publish, and let somebody come who is told what was retained."""
+        await self.bus.publish("told", step.payload, **step.options)
+        self.bus.subscribe("told", retained=True).close()
+
+    async def tell_and_wait(self, step: Step) -> None:
+        """Publish, and wait for what becomes of it."""
+        await self.bus.publish_and_wait("told", step.payload, timeout=0.5)
+
+    async def tell_nobody(self, step: Step) -> None:
+        """Publish for who polls."""
+        await self.bus.publish("nobody", step.payload, **step.options)
+
+    async def ask(self, step: Step) -> None:
+        """Ask, and tell where there is no answer."""
+        try:
+            await self.bus.request("told.ask", step.payload, timeout=3.0)
+        except (stentor.RequestFailedError, trio.TooSlowError):
+            await self.bus.publish("failed")
+
+    async def gather(self, step: Step) -> None:
+        """Ask everybody."""
+        await self.bus.gather("told.ask", step.payload, timeout=3.0)
+
+    async def poll(self, _: Step) -> None:
+        """Poll, and acknowledge."""
+        self.polled.acknowledge(await self.polled.poll(max_messages=3))
+
+
+async def village(steps: Sequence[Step], *, observers: Sequence[stentor.Observer]) -> int:
+    """Do all steps in a village, and return how many messages took the short way."""
+    async with stentor.open_bus(seed=1, observers=observers, drain_timeout=1.0) as bus:
+        alive = Village(bus)
+        for step in steps:
+            await step.do(alive, step)
+            await trio.sleep(step.pause)
+        return bus._parts.door.ordinary

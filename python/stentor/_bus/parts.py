@@ -109,7 +109,7 @@ class Parts:
             trio=state_of_trio(),
             budget=PUBLISH_BUDGET,
         )
-        self.door.open = not (settings.middleware or settings.observers or settings.transit or self.stamper.limited)
+        self.door.open = not (settings.middleware or self.ledger.observed or settings.transit or self.stamper.limited)
         self.publishing: Publishing = Publishing(
             self.addressing,
             self.dispatcher,

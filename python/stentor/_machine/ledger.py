@@ -10,6 +10,7 @@ import trio
 
 from stentor._mechanisms.dead_letters import DeadLetter
 from stentor._mechanisms.deliveries import OVER, recipient_of
+from stentor._mechanisms.observing import journals_of
 from stentor._values.errors import AbandonedError, ExpiredError, MailboxFullError
 from stentor._values.results import LeftDelivery
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from stentor._mechanisms.dead_letters import DeadLetterBox
     from stentor._mechanisms.deliveries import Delivery
     from stentor._mechanisms.mailbox import Lane
-    from stentor._mechanisms.observing import Observer
+    from stentor._mechanisms.observing import Journal, Observer
     from stentor._mechanisms.recipients import Recipient
     from stentor._native import Meter
 
@@ -42,6 +43,11 @@ class Ledger:
         self.on_quiet: Callable[[], object] = _nothing
         """Is called when `busy` has come down to 0."""
         self.observers: tuple[Observer, ...] = tuple(observers)
+        journals = journals_of(self.observers)
+        self.observed: bool = journals is None
+        """Whether an observer must be called to learn what happens."""
+        self.journals: tuple[Journal, ...] = journals or ()
+        """All observers, unless one must be called."""
 
     @property
     def busy(self) -> int:

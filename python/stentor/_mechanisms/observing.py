@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+from stentor._native import Journal as Journal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -94,6 +96,31 @@ class Observer(Protocol):
     def ending(self) -> None:
         """The end of the bus's block is reached without an error: from now on it only drains."""
         del self
+
+
+_TOLD: Final = (
+    "accepted",
+    "recalled",
+    "begun",
+    "retrying",
+    "handled",
+    "failed",
+    "dropped",
+    "expired",
+    "stored",
+    "abandoned",
+)
+"""What an observer is told of messages."""
+
+
+def journals_of(observers: Sequence[Observer]) -> tuple[Journal, ...] | None:
+    """Return the observers if all are journals that nothing has to be told but what is written into them, else None."""
+    return cast("tuple[Journal, ...]", tuple(observers)) if all(map(_only_writes, observers)) else None
+
+
+def _only_writes(observer: Observer) -> bool:
+    own = type(observer)
+    return isinstance(observer, Journal) and all(getattr(own, name) is getattr(Journal, name) for name in _TOLD)
 
 
 class Middleware(Protocol):

@@ -1,9 +1,9 @@
 """Recordings: all that happened on a bus, in a file to be read, compared, replayed and looked at.
 
 `record` begins one and `read` opens one; `diff` finds where two part, `replay` feeds one to changed handlers, and
-`Digest` is one number for a whole run. The modules: `_entries` (what is written of what happens), `_scribe` (the
-observer that gathers it), `_recorder` and `_digest` (what becomes of it), `_file` and `_skipping` (how it stands in the
-file), `_records`, `_gathering`, `_reading` and `_frames` (what is read), `_difference` and `_replaying`.
+`Digest` is one number for a whole run. The modules: `_entries` and `_scribe` (what is written of what happens; most of
+it is native), `_recorder` and `_digest` (what becomes of it), `_file` and `_skipping` (how it stands in the file),
+`_records`, `_gathering`, `_reading` and `_frames` (what is read), `_difference` and `_replaying`.
 """
 
 from __future__ import annotations

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, final
+from typing import final
 
-from stentor.recording._entries import type_of
+import trio.lowlevel
+
+from stentor.recording._entries import encode, type_of
 from stentor.recording._scribe import Scribe
-
-if TYPE_CHECKING:
-    from stentor import Message
-    from stentor.recording._entries import RawEntry
 
 
 @final
@@ -42,7 +40,7 @@ class Digest(Scribe):
         Args:
             start: An earlier digest, which this one goes on from; nothing for one that begins by itself.
         """
-        super().__init__()
+        super().__init__(payload_limit=None)
         self._hash = hashlib.sha256(start.encode())
 
     def rebase(self) -> str:
@@ -56,11 +54,11 @@ class Digest(Scribe):
         self._turn_page()
         return self._hash.hexdigest()
 
-    def _write(self, data: bytes | memoryview, count: int) -> None:  # noqa: ARG002 - the scribe's
+    @trio.lowlevel.enable_ki_protection
+    def _write(self, data: bytes, count: int) -> None:
+        del count
         self._hash.update(data)
 
-    def _content(self, message: Message) -> RawEntry:  # noqa: ARG002 - the scribe's
-        return ()
-
-    def _error(self, error: BaseException) -> object:
-        return type_of(error)
+    @trio.lowlevel.enable_ki_protection
+    def _error(self, error: BaseException) -> bytes:
+        return encode(type_of(error))

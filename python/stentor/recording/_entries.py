@@ -1,7 +1,8 @@
 """The causal record: what happened on a bus, as plain tuples, and how they are written.
 
 An entry is a tuple: its kind, the time in seconds on trio's clock, and what that kind has to say. Entries are encoded
-with MessagePack one behind the other; nothing stands between them. `docs/guide/recording.md` documents every field.
+with MessagePack one behind the other; nothing stands between them. `docs/guide/recording.md` documents every field. A
+`stentor.Journal` makes them; here is what it must be told of payloads and errors.
 """
 
 from __future__ import annotations
@@ -16,10 +17,6 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError(msg, name="msgspec") from error
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from stentor import Delivery, Message
-
     RawEntry: TypeAlias = tuple[Any, ...]
     """One entry as it is written."""
 
@@ -60,36 +57,15 @@ _encode_payload: Final = msgspec.msgpack.Encoder(order="deterministic").encode
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
-def causal_part(time: float, message: Message, recipients: Sequence[str], inside: Delivery | None) -> RawEntry:
-    """Return all that an accepted message has to say but its payload."""
-    return (
-        ACCEPTED,
-        time,
-        message.id,
-        message.topic,
-        message.sender,
-        recipients,
-        None if inside is None else (inside.agent, inside.message.id, inside.attempt),
-        message.in_reply_to,
-        message.cause,
-        message.priority.value,
-        message.addressing.value,
-        message.ttl,
-        message.deadline,
-        message.content_type,
-        dict(message.headers) if message.headers else None,
-    )
-
-
-def content(payload: object, limit: int) -> tuple[int, object]:
+def content(payload: object, limit: int) -> bytes:
     """Return the form in which a payload is recorded, and the payload in it: as it is now, whatever becomes of it."""
     try:
-        encoded = _encode_payload(payload)
+        data = _encode_payload(payload)
     except Exception:  # noqa: BLE001 - whatever hinders it, the message is recorded
-        return REPR, text_of(payload, repr)
-    if len(encoded) > limit:
-        return REPR, text_of(payload, repr)
-    return PLAIN, msgspec.Raw(encoded)
+        data = None
+    if data is None or len(data) > limit:
+        return encode(REPR) + encode(text_of(payload, repr))
+    return encode(PLAIN) + data
 
 
 def type_of(error: BaseException) -> str:
@@ -107,13 +83,17 @@ def text_of(thing: object, describe: type[str] | Any) -> str:
     return _ADDRESS.sub(" at 0x...", text)
 
 
+def encode(value: object) -> bytes:
+    """Return a value in MessagePack; one text of a user that UTF-8 does not have costs nothing else."""
+    try:
+        return _encode(value)
+    except Exception:  # noqa: BLE001 - such a text is somewhere in it
+        return _encode(_clean(value))
+
+
 def encode_entries(entries: list[RawEntry]) -> bytes | memoryview:
     """Return the entries as bytes, one behind the other."""
-    try:
-        encoded = _encode(entries)
-    except Exception:  # noqa: BLE001 - one text of a user that UTF-8 does not have must not cost the others
-        encoded = _encode([_clean(entry) for entry in entries])
-    return memoryview(encoded)[array_head(len(entries)) :]
+    return memoryview(encode(entries))[array_head(len(entries)) :]
 
 
 def array_head(count: int) -> int:

@@ -57,7 +57,7 @@ class RecordingWarning(UserWarning):
     """
 
 
-def block(data: bytes | memoryview, count: int) -> bytes:
+def block(data: bytes, count: int) -> bytes:
     """Return so many encoded entries as they stand in the file."""
     packed = zlib.compress(data, 1)
     numbers = _SUMMED.pack(count, len(packed), len(data))
@@ -136,7 +136,7 @@ class Writer:
         self._file = path.open("wb" if overwrite else "xb", buffering=0)
         self._write(FIRST_LINE)
 
-    def append(self, data: bytes | memoryview, count: int) -> None:
+    def append(self, data: bytes, count: int) -> None:
         """Append a block; after that the operating system has it."""
         self._write(block(data, count))
 

@@ -6,19 +6,18 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
 
+import trio.lowlevel
+
 import stentor
-from stentor.recording._entries import ENDED, ENDING, HEADER, content, encode_entries, text_of, type_of
+from stentor.recording._entries import ENDED, ENDING, HEADER, encode
 from stentor.recording._file import Writer
-from stentor.recording._scribe import Scribe
+from stentor.recording._scribe import PAYLOAD_LIMIT, Scribe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
     from types import TracebackType
     from typing import Self
-
-    from stentor import Message
-    from stentor.recording._entries import RawEntry
 
 logger: Final = logging.getLogger("stentor")
 
@@ -28,7 +27,7 @@ def record(
     *,
     about: Mapping[str, str] | None = None,
     overwrite: bool = False,
-    payload_limit: int = 1_000_000,
+    payload_limit: int = PAYLOAD_LIMIT,
 ) -> Recorder:
     """Begin a recording, and return the observer that writes it: give it to `open_bus(observers=[...])`.
 
@@ -90,11 +89,10 @@ class Recorder(Scribe):
 
     def __init__(self, writer: Writer, about: dict[str, str], payload_limit: int) -> None:
         """Write to `writer`; users call `record`."""
-        super().__init__()
+        super().__init__(payload_limit)
         self._writer: Writer | None = writer
-        self._limit = payload_limit
         self._failure: OSError | None = None
-        self._write(encode_entries([(HEADER, {"stentor": stentor.__version__, "about": about})]), 1)
+        self._write(encode((HEADER, {"stentor": stentor.__version__, "about": about})), 1)
 
     def flush(self) -> None:
         """Write what has been gathered: whatever becomes of this process, it is in the file."""
@@ -108,7 +106,7 @@ class Recorder(Scribe):
         """
         if self._writer is not None:
             self._turn_page()
-            self._write(encode_entries([(ENDED, self.entries)]), 1)
+            self._write(encode((ENDED, self.entries)), 1)
         self._end()
         if self._failure is not None:
             failure, self._failure = self._failure, None
@@ -129,7 +127,8 @@ class Recorder(Scribe):
             writer, self._writer = self._writer, None
             writer.close()
 
-    def _write(self, data: bytes | memoryview, count: int) -> None:
+    @trio.lowlevel.enable_ki_protection
+    def _write(self, data: bytes, count: int) -> None:
         if self._writer is None:
             return
         try:
@@ -143,10 +142,4 @@ class Recorder(Scribe):
         """Write it down, for a replay."""
         if self._writer is not None:
             self._turn_page()
-            self._write(encode_entries([(ENDING, self._now())]), 1)
-
-    def _content(self, message: Message) -> RawEntry:
-        return content(message.payload, self._limit)
-
-    def _error(self, error: BaseException) -> object:
-        return (type_of(error), text_of(error, str))
+            self._write(encode((ENDING, self._now())), 1)

@@ -12,9 +12,9 @@ import trio
 
 import stentor
 from stentor.recording._difference import by_cause
-from stentor.recording._entries import ACCEPTED, ENDING, REPR, content, text_of, type_of
+from stentor.recording._entries import ACCEPTED, ENDING, REPR
 from stentor.recording._reading import Recording, message_of, read
-from stentor.recording._scribe import Scribe
+from stentor.recording._scribe import PAYLOAD_LIMIT, Scribe
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -125,7 +125,7 @@ class Transcript(Scribe):
 
     def __init__(self) -> None:
         """Begin with no entries."""
-        super().__init__()
+        super().__init__(PAYLOAD_LIMIT)
         self._entries: list[RawEntry] = []
         self.messages: list[stentor.Message] = []
         """The messages that were accepted, in order."""
@@ -140,15 +140,10 @@ class Transcript(Scribe):
         self._turn_page()
         return self._entries
 
-    def _write(self, data: bytes | memoryview, count: int) -> None:
+    @trio.lowlevel.enable_ki_protection
+    def _write(self, data: bytes, count: int) -> None:
         array = b"\xdd" + count.to_bytes(4, "big")
         self._entries += msgspec.msgpack.decode(array + data, type=list[tuple[Any, ...]])
-
-    def _content(self, message: stentor.Message) -> RawEntry:
-        return content(message.payload, 1_000_000)
-
-    def _error(self, error: BaseException) -> object:
-        return (type_of(error), text_of(error, str))
 
 
 @final

@@ -24,9 +24,9 @@ mod _native {
     use crate::bridge::{Entry, Frames, pack_commands};
     #[pymodule_export]
     use crate::delivery::{
-        Alarms, Current, Delivery, Desk, Door, Histogram, Ids, Lane, Message, Meter, Publication,
-        Publisher, Pump, Question, QuotaState, ReadyQueue, Receipt, RecipientState, Relay, Request,
-        RouteState, Selection, Shift, Target, WorkersState,
+        Alarms, Current, Delivery, Desk, Door, Histogram, Ids, Journal, Lane, Message, Meter,
+        Publication, Publisher, Pump, Question, QuotaState, ReadyQueue, Receipt, RecipientState,
+        Relay, Request, RouteState, Selection, Shift, Target, WorkersState,
     };
     #[pymodule_export]
     use crate::grammar::Grammar;

@@ -8,6 +8,7 @@ use super::alarms::Alarms;
 use super::cell::LockedCell;
 use super::deliveries::Delivery;
 use super::door::{Door, may_be_reserved};
+use super::entries::Call;
 use super::message::Message;
 use super::pump::Pump;
 use super::requests::Request;
@@ -207,6 +208,13 @@ impl Desk {
             desk.enter_wait(request.bind(py), asker)?;
         }
         let watcher = request.bind(py).as_any();
+        let told = (door.meter.get(), now);
+        let asker = request.get().asker.shared(py);
+        let inside = || asker.map(|one| Call::with(py, one.get())).transpose();
+        let names = chosen.names.bind(py);
+        way.pump
+            .journals
+            .accepted(py, message.get(), names, inside, told)?;
         way.pump
             .put(py, &message, chosen.targets.bind(py), Some(watcher))?;
         door.ordinary.add(1);

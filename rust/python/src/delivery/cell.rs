@@ -92,7 +92,7 @@ impl LockedCell<Option<Py<PyDict>>> {
 
 /// Properties of a class that stand for cells of its fields.
 macro_rules! properties {
-    ($class:ident { $($(#[$doc:meta])* $name:ident, $set:ident: $kind:ident;)* }) => {
+    ($class:ident { $($(#[$doc:meta])* $name:ident, $set:ident: $kind:ty;)* }) => {
         #[allow(non_snake_case, reason = "the setter of `_x` is `set__x`")]
         #[pymethods]
         impl $class {

@@ -16,6 +16,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::cell::LockedCell;
 use super::deliveries::{Delivery, OVER, RUNNING};
+use super::entries::Call;
 use super::mailbox::Entry;
 use super::message::{Id, Message};
 use super::recipient::RecipientState;
@@ -137,6 +138,16 @@ impl Running {
     pub(crate) fn cause(&self, py: Python<'_>) -> Option<Id> {
         let message = self.message.shared(py)?;
         Some(message.get().share_id(py))
+    }
+
+    /// The call that it is for, as a journal names it; None when there is none.
+    pub(crate) fn call(&self, py: Python<'_>) -> PyResult<Option<Call>> {
+        let (Some(message), Some(target)) = (self.message.shared(py), self.target.shared(py))
+        else {
+            return Ok(None);
+        };
+        let attempt = self.known(py).map_or(1, |one| one.get().attempt.get());
+        Call::of(py, message.get(), target.get().recipient.get(), attempt).map(Some)
     }
 
     /// The delivery, if somebody has asked for it.

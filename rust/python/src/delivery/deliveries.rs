@@ -5,7 +5,7 @@
     reason = "what is private to users begins with an underscore in Python"
 )]
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::cell::{LockedCell, properties, references};
@@ -79,8 +79,8 @@ impl Delivery {
 
     /// The name of the agent that it is for.
     #[getter]
-    fn agent<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.target.get().name(py)
+    fn agent(&self, py: Python<'_>) -> Py<PyString> {
+        self.target.get().recipient.get().name.clone_ref(py)
     }
 
     /// All of the agent's subscriptions that matched, in order of subscription.

@@ -196,19 +196,25 @@ impl Door {
             return Ok(None);
         }
         self.budget.set(self.budget.get() - 1);
-        let cause = running.and_then(|running| running.get().cause(py));
+        let running = running.as_ref().map(Bound::get);
+        let now = self.meter.get().time(py)?;
         let message = Message::ordinary(
             topic.clone().unbind(),
             payload.clone().unbind(),
             sender.map(|one| one.clone().unbind()),
             self.ids.get().next(py),
-            self.meter.get().time(py)?,
-            cause,
+            now,
+            running.and_then(|running| running.cause(py)),
         );
         let message = Py::new(py, message)?;
         let chosen = selection.get();
-        pump.get()
-            .put(py, &message, chosen.targets.bind(py), None)?;
+        let pump = pump.get();
+        let names = chosen.names.bind(py);
+        let inside = || running.map_or(Ok(None), |running| running.call(py));
+        let told = (self.meter.get(), now);
+        pump.journals
+            .accepted(py, message.get(), names, inside, told)?;
+        pump.put(py, &message, chosen.targets.bind(py), None)?;
         self.ordinary.add(1);
         self.published.add(1);
         self.wildcards.add(chosen.wildcards);

@@ -102,7 +102,7 @@ pub(crate) struct Message {
     pub(crate) in_reply_to: Option<Py<PyAny>>,
     cause: Option<LockedCell<Id>>,
     /// None for `AddressingMode.TOPIC`.
-    addressing: Option<Py<PyAny>>,
+    pub(crate) addressing: Option<Py<PyAny>>,
     /// Instant on trio's clock from which it is not handled any more; infinity without `ttl` and `deadline`.
     #[pyo3(get)]
     pub(crate) expires_at: f64,
@@ -231,15 +231,22 @@ impl Message {
     pub(crate) fn share_id(&self, py: Python<'_>) -> Id {
         self.id.with(|id| id.clone_ref(py))
     }
+
+    /// The id of the message whose handler published it, as a text.
+    pub(crate) fn text_of_cause(&self, py: Python<'_>) -> PyResult<Option<Py<PyString>>> {
+        self.cause.as_ref().map(|id| text_of(id, py)).transpose()
+    }
 }
 
 /// The text of an id, made once.
+#[inline]
 fn text_of(cell: &LockedCell<Id>, py: Python<'_>) -> PyResult<Py<PyString>> {
     let id = cell.with(|id| id.clone_ref(py));
-    let text = id.text(py)?;
-    if matches!(id, Id::Number(..)) {
-        drop(cell.replace(Id::Text(text.clone_ref(py))));
+    if let Id::Text(text) = id {
+        return Ok(text);
     }
+    let text = id.text(py)?;
+    drop(cell.replace(Id::Text(text.clone_ref(py))));
     Ok(text)
 }
 
@@ -352,7 +359,7 @@ impl Message {
     /// The `id` of the message whose handler published this one, or None.
     #[getter]
     fn cause(&self, py: Python<'_>) -> PyResult<Option<Py<PyString>>> {
-        self.cause.as_ref().map(|id| text_of(id, py)).transpose()
+        self.text_of_cause(py)
     }
 
     /// How its recipients were found.

@@ -19,6 +19,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use super::context::{Current, Spare};
 use super::coroutine::{Stepped, inside, send};
 use super::deliveries::{Delivery, OVER, RUNNING, WAITING};
+use super::journal::{Journal, Journals};
 use super::mailbox::{Entry, Lane};
 use super::message::Message;
 use super::queue::ReadyQueue;
@@ -80,6 +81,8 @@ pub(crate) struct Pump {
     current: Py<Current>,
     /// Whether every outcome is to be told, so that the machine writes it down.
     observed: bool,
+    /// What is written into here, where nobody else is to be told.
+    pub(crate) journals: Journals,
     /// Calls in a row without waiting after which a lane is set apart no longer.
     pub(super) patience: u32,
     pub(super) machine: Machine,
@@ -89,15 +92,17 @@ pub(crate) struct Pump {
 impl Pump {
     #[new]
     #[pyo3(
-        signature = (meter, queue, apart, current, *, observed, patience, serve, arrange, begun, finish, fail, abandon, room, ready, quiet, as_coroutine),
+        signature = (meter, queue, apart, current, *, observed, journals, patience, serve, arrange, begun, finish, fail, abandon, room, ready, quiet, as_coroutine),
     )]
     #[allow(clippy::too_many_arguments, reason = "as many as there are ways out")]
     fn new(
+        py: Python<'_>,
         meter: Py<Meter>,
         queue: Py<ReadyQueue>,
         apart: Py<ReadyQueue>,
         current: Py<Current>,
         observed: bool,
+        journals: Vec<Py<Journal>>,
         patience: u32,
         serve: Py<PyAny>,
         arrange: Py<PyAny>,
@@ -122,12 +127,14 @@ impl Pump {
             quiet,
             as_coroutine,
         };
+        let journals = Journals::new(py, journals, &meter);
         Self {
             meter,
             queue,
             apart,
             current,
             observed,
+            journals,
             patience,
             machine,
         }
@@ -154,6 +161,7 @@ impl Pump {
         visit.call(&self.queue)?;
         visit.call(&self.apart)?;
         visit.call(&self.current)?;
+        self.journals.visit(&visit)?;
         self.machine
             .all()
             .iter()
@@ -314,8 +322,9 @@ impl Pump {
         let started = meter.now.get();
         let spare = self.spare(py, recipient)?;
         let message = entry.message().bind(py).clone();
-        let timestamp = message.get().timestamp;
+        let mut attempt = 1;
         if let Entry::Delivery(delivery) = &entry {
+            attempt = delivery.get().attempt.get();
             delivery.get()._state.set(RUNNING);
             delivery.get()._started.set(started);
             let entered = recipient.entered(py);
@@ -327,6 +336,8 @@ impl Pump {
         if self.observed {
             self.machine.begun.call1(py, (spare.delivery(py)?,))?;
         }
+        self.journals
+            .begun(py, recipient, message.get(), attempt, (meter, started))?;
         let stepped = inside(py, &spare.context, || {
             self.first_step(py, recipient, handler, &message, &spare)
         });
@@ -338,7 +349,7 @@ impl Pump {
         recipient.count_block(now - started);
         match stepped {
             Stepped::Returned(answer) => {
-                self.end(py, recipient, &spare, &answer, now, timestamp)?;
+                self.end(py, recipient, &spare, &answer, message.get(), now)?;
                 spare.recycle(py, recipient)?;
                 Ok(None)
             }
@@ -383,10 +394,9 @@ impl Pump {
         recipient: &RecipientState,
         spare: &Spare,
         answer: &Bound<'_, PyAny>,
+        message: &Message,
         now: f64,
-        timestamp: f64,
     ) -> PyResult<()> {
-        let latency = now - timestamp;
         let known = spare.running.get().known(py);
         let watcher = known
             .as_ref()
@@ -396,7 +406,7 @@ impl Pump {
             && let Ok(request) = watcher.cast_exact::<Request>()
             && request.get().answer(py, delivery, answer, now)?
         {
-            self.finish(py, recipient, known.as_ref(), latency)?;
+            self.finish(py, recipient, known.as_ref(), message, now)?;
             request.get().note_over(delivery);
             return Ok(());
         }
@@ -405,14 +415,14 @@ impl Pump {
             && answer.is_none()
             && let Ok(relay) = watcher.cast_exact::<Relay>()
         {
-            self.finish(py, recipient, known.as_ref(), latency)?;
+            self.finish(py, recipient, known.as_ref(), message, now)?;
             return relay.get().is_over(py, delivery, false);
         }
         if watcher.is_some() || self.observed || !answer.is_none() {
             let delivery = spare.delivery(py)?;
             return self.machine.finish.call1(py, (delivery, answer)).map(drop);
         }
-        self.finish(py, recipient, known.as_ref(), latency)
+        self.finish(py, recipient, known.as_ref(), message, now)
     }
 
     /// Runs a handler until it ends or suspends.
@@ -479,10 +489,13 @@ impl Pump {
         py: Python<'_>,
         recipient: &RecipientState,
         delivery: Option<&Py<Delivery>>,
-        latency: f64,
+        message: &Message,
+        now: f64,
     ) -> PyResult<()> {
         recipient.failures_in_a_row.set(0);
+        let mut attempt = 1;
         if let Some(delivery) = delivery {
+            attempt = delivery.get().attempt.get();
             let entered = recipient.entered(py);
             entered.bind(py).del_item(delivery)?;
             delivery.get()._state.set(OVER);
@@ -493,7 +506,9 @@ impl Pump {
         if meter.busy.get() == 0 {
             self.machine.quiet.call0(py)?;
         }
-        recipient.count_handled(py, latency)
+        recipient.count_handled(py, now - message.timestamp)?;
+        self.journals
+            .handled(py, recipient, message, attempt, (meter, now))
     }
 
     #[inline]

@@ -18,7 +18,7 @@ use super::subscribed::Subscribed;
 pub(crate) struct RecipientState {
     /// The name under which messages are addressed to it.
     #[pyo3(get)]
-    name: Py<PyString>,
+    pub(crate) name: Py<PyString>,
     /// What happens to a handler that takes too long, or fails.
     #[pyo3(get)]
     policy: Py<PyAny>,

@@ -308,6 +308,7 @@ impl Door {
                 count += 1;
             }
         }
+        self.note_relayed(py, pump, state, selection.get(), own)?;
         let relay = watch.map(|(relay, token)| {
             relay.get().add(Some(token.unbind()));
             relay
@@ -343,5 +344,33 @@ impl Door {
             relay.get().is_committed(py)?;
         }
         Ok(Some(count))
+    }
+
+    /// Writes down that a message is accepted for all of a selection but those who bring it.
+    #[inline]
+    fn note_relayed(
+        &self,
+        py: Python<'_>,
+        pump: &Pump,
+        message: &Message,
+        selection: &Selection,
+        own: &Bound<'_, PyTuple>,
+    ) -> PyResult<()> {
+        if pump.journals.is_empty() {
+            return Ok(());
+        }
+        let mut names = Vec::new();
+        for target in selection.targets.bind(py).iter_borrowed() {
+            let target = target.cast::<Target>()?.get();
+            if !is_of(target, own) {
+                names.push(target.name(py));
+            }
+        }
+        let running = self.current.get().running(py)?;
+        let inside = || running.map_or(Ok(None), |running| running.get().call(py));
+        let meter = self.meter.get();
+        let told = (meter, meter.time(py)?);
+        let names = PyTuple::new(py, names)?;
+        pump.journals.accepted(py, message, &names, inside, told)
     }
 }

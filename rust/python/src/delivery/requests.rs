@@ -10,6 +10,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use super::asking::{Desk, Seat};
 use super::cell::LockedCell;
 use super::deliveries::Delivery;
+use super::entries::Call;
 use super::message::Message;
 use super::routes::Selection;
 
@@ -67,7 +68,7 @@ impl Request {
         let silent = PyDict::new(py);
         if let Some(selection) = self.selection.shared(py) {
             for target in selection.get().agents(py)? {
-                silent.set_item(target.get().name(py)?, py.None())?;
+                silent.set_item(target.get().name(py), py.None())?;
             }
         }
         let replies = self.replies.with(|all| clones(py, all));
@@ -132,11 +133,18 @@ impl Request {
         payload: &Bound<'_, PyAny>,
         now: f64,
     ) -> PyResult<bool> {
-        if payload.is_none() || self.over.get() {
+        if payload.is_none() {
             return Ok(true);
         }
         let desk = self.desk.get();
         let door = desk.door.get();
+        let Some(pump) = &door.pump else {
+            return Ok(false);
+        };
+        let journals = &pump.get().journals;
+        if self.over.get() {
+            return Ok(journals.is_empty()); // that it was given for nothing is to be written down
+        }
         if !door.open.get() || self.is_complete(py)? || !desk.is_private(py)? {
             return Ok(false);
         }
@@ -145,12 +153,15 @@ impl Request {
         let answer = Message::ordinary(
             topic.cast_into::<PyString>()?.unbind(),
             payload.clone().unbind(),
-            Some(delivery.get().target.get().name(py)?.unbind()),
+            Some(delivery.get().target.get().name(py).unbind()),
             door.ids.get().next(py),
             now,
             Some(self.message.get().share_id(py)),
         );
         let answer = Py::new(py, answer.answering(question))?;
+        let inside = || Call::with(py, delivery.get()).map(Some);
+        let told = (door.meter.get(), now);
+        journals.accepted(py, answer.get(), &PyTuple::empty(py), inside, told)?;
         door.published.add(1);
         self.take(py, answer)?;
         Ok(true)
@@ -305,7 +316,7 @@ impl Request {
         if let Some(error) = error
             && !target.recipient.get().is_feed.get()
         {
-            let name = target.name(py)?;
+            let name = target.name(py);
             let pair = (&name, error).into_pyobject(py)?.unbind();
             self.errors.with(|errors| errors.push(pair));
             self.speaks(py, Some(name))?;

@@ -1,5 +1,4 @@
 //! Targets and selections: whom one message is for.
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use pyo3::{PyTraverseError, PyVisit};
@@ -44,8 +43,8 @@ impl Target {
     }
 
     /// The name of the recipient.
-    pub(crate) fn name<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.recipient.bind(py).getattr(intern!(py, "name"))
+    pub(crate) fn name<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        self.recipient.get().name.bind(py).clone().into_any()
     }
 }
 
@@ -155,10 +154,7 @@ impl Selection {
         targets: Vec<Py<Target>>,
         broken: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let names: Vec<_> = targets
-            .iter()
-            .map(|target| target.get().name(py))
-            .collect::<PyResult<_>>()?;
+        let names: Vec<_> = targets.iter().map(|target| target.get().name(py)).collect();
         let wildcards = targets.iter().filter(|one| one.get().wildcard).count();
         let (durable, targets): (Vec<_>, Vec<_>) = targets
             .into_iter()

@@ -80,14 +80,7 @@ impl Pump {
         let one = delivery.get();
         let recipient = one.target.get().recipient.get();
         let now = self.meter.get().now.get();
-        self.end(
-            py,
-            recipient,
-            &spare,
-            answer,
-            now,
-            one.message.get().timestamp,
-        )?;
+        self.end(py, recipient, &spare, answer, one.message.get(), now)?;
         spare.recycle(py, recipient)
     }
 }

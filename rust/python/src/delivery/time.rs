@@ -2,6 +2,7 @@
 use std::time::Instant;
 
 use pyo3::prelude::*;
+use pyo3::types::PyFloat;
 
 use super::cell::{LockedCell, properties};
 
@@ -21,6 +22,8 @@ pub(crate) struct Meter {
     pub(crate) now: LockedCell<f64>,
     /// How many deliveries wait or run and keep the bus from being settled.
     pub(crate) busy: LockedCell<i64>,
+    /// Whether the clock last said an integer, as one may that was told to go on to a whole second.
+    pub(crate) whole: LockedCell<bool>,
 }
 
 impl Meter {
@@ -29,7 +32,11 @@ impl Meter {
     pub(crate) fn time(&self, py: Python<'_>) -> PyResult<f64> {
         match &self.clock {
             Clock::System { then, at } => Ok(then + at.elapsed().as_secs_f64()),
-            Clock::Other(call) => call.call0(py)?.extract(py),
+            Clock::Other(call) => {
+                let said = call.bind(py).call0()?;
+                self.whole.set(!said.is_instance_of::<PyFloat>());
+                said.extract()
+            }
         }
     }
 
@@ -47,8 +54,9 @@ impl Meter {
     /// Read `clock`, a function that returns seconds; if `monotonic`, it ticks like the system's monotonic clock.
     #[new]
     #[pyo3(signature = (clock, *, monotonic = false))]
-    fn new(py: Python<'_>, clock: Py<PyAny>, monotonic: bool) -> PyResult<Self> {
-        let then = clock.call0(py)?.extract(py)?;
+    pub(crate) fn new(py: Python<'_>, clock: Py<PyAny>, monotonic: bool) -> PyResult<Self> {
+        let said = clock.bind(py).call0()?;
+        let (then, whole) = (said.extract()?, !said.is_instance_of::<PyFloat>());
         let at = Instant::now(); // after the reading, so that a meter is never ahead of its clock
         let clock = if monotonic {
             Clock::System { then, at }
@@ -59,6 +67,7 @@ impl Meter {
             clock,
             now: LockedCell::new(then),
             busy: LockedCell::new(0),
+            whole: LockedCell::new(whole),
         })
     }
 
