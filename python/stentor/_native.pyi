@@ -43,6 +43,7 @@ __all__ = [
     "Lane",
     "Message",
     "Meter",
+    "Opened",
     "Pattern",
     "Publication",
     "Publisher",
@@ -1649,13 +1650,29 @@ class Frames:
         wanted: Mapping[str, bool],
         ages: list[int],
         now: float,
-    ) -> tuple[list[Message | None], int, int, int, float, list[bytes]]:
-        """Open pushes, or the entries of the stream `scope`, up to the first that is out of the ordinary.
+    ) -> Opened:
+        """Open pushes, or the entries of the stream `scope`, up to the first that is out of the ordinary."""
 
-        Returns:
-            The messages, with None for each that nobody wants; where it stopped; echoes; messages that nobody wants;
-            the greatest age of a message; and the origins that something came from.
-        """
+@final
+class Opened:
+    """What one call has opened, until something out of the ordinary came."""
+
+    messages: Final[list[Message | None]]
+    """The messages, and by streams None for each that nobody wants."""
+    tokens: Final[list[tuple[str, bytes]]]
+    """By streams, the entry of each of these: its stream and its id."""
+    held: Final[dict[tuple[str, bytes], int]]
+    """By streams, the entries, and how many messages each holds."""
+    origins: Final[list[bytes]]
+    """The origins that something came from."""
+    stop: Final[int]
+    """The place of the first item that was not opened."""
+    echoes: Final[int]
+    """How many messages were from here."""
+    unheard: Final[int]
+    """How many messages nobody wants."""
+    oldest: Final[float]
+    """The greatest age of a message, in seconds."""
 
 def pack_commands(commands: list[tuple[Any, ...]]) -> bytes:
     """Return commands, each a tuple of strings, bytes and numbers, in the form in which they are sent.

@@ -17,7 +17,7 @@ from stentor.bridge._clock import AnchoredClock
 from stentor.bridge._counting import AGES
 from stentor.bridge._envelope import Envelope, EnvelopeCodec
 from stentor.bridge._errors import BadEnvelope, UnsendableError
-from stentor.bridge._frames import Entry, Frames
+from stentor.bridge._frames import Entry, Frames, Opened
 from stentor.bridge._hops import MOST_HOPS
 from stentor.bridge._sequencing import REPEAT, Sequencing
 from tests.bridge.test_bodies import FIELDS, MESSAGES, mutated, nested, random_payload
@@ -45,7 +45,7 @@ class Receiver:
         self.wanted = {TOPIC: True, "unwanted": False}
         self.ages = [0] * len(AGES)
 
-    def open(self, *items: object, now: float = 0.0) -> tuple[Any, ...]:
+    def open(self, *items: object, now: float = 0.0) -> Opened:
         """Open pushes, or entries."""
         return frames().open(
             list(items),
@@ -64,9 +64,9 @@ def push(frame: bytes) -> list[bytes]:
     return [b"message", b"channel", frame]
 
 
-def entry(frame: bytes, number: int = 1) -> list[Any]:
+def entry(*frames: object, number: int = 1) -> list[Any]:
     """What a server has in a stream."""
-    return [b"%d-0" % number, [b"e", frame]]
+    return [b"%d-0" % number, [word for frame in frames for word in (b"e", frame)]]
 
 
 def framed(number: int, message: Message | None = None, **changes: Any) -> bytes:
@@ -75,6 +75,11 @@ def framed(number: int, message: Message | None = None, **changes: Any) -> bytes
     body = encode_body(message, CLOCK)
     envelope = Envelope(MESSAGE, THERE, number, 1, again=False, sent_at=1_024_000, topic=message.topic, body=body)
     return CODEC.encode(envelope._replace(**changes))
+
+
+def ids(opened: Opened) -> list[str | None]:
+    """The ids of what was opened."""
+    return [None if message is None else message.id for message in opened.messages]
 
 
 def fields(message: Message) -> list[object]:
@@ -140,12 +145,13 @@ def test_what_is_out_of_the_ordinary_is_left_to_the_other_half(message: Message)
 @given(MESSAGES)
 def test_what_is_opened_is_the_same(message: Message) -> None:
     receiver = Receiver(41)
-    messages, stop, *_ = receiver.open(push(framed(42, message)))
-    if stop == 0:
+    found = receiver.open(push(framed(42, message)))
+    if found.stop == 0:
         assert receiver.known.last == {TOPIC: 41}
-        assert messages == []
+        assert found.messages == []
         return
-    (opened,) = messages
+    (opened,) = found.messages
+    assert opened is not None
     assert fields(opened) == fields(decode_body(TOPIC, encode_body(message, CLOCK), CLOCK))
     assert receiver.known.last == {TOPIC: 42}
 
@@ -162,12 +168,14 @@ def test_an_ordinary_message_is_opened_here() -> None:
     assert one is not None
     one.number = 1
     receiver = Receiver()
-    (opened,), stop, *_ = receiver.open(push(*frames(THERE).seal([one])))
-    assert stop == 1
+    found = receiver.open(push(*frames(THERE).seal([one])))
+    assert found.stop == 1
+    (opened,) = found.messages
+    assert opened is not None
     assert fields(opened) == fields(message)
     assert opened.priority is Priority.URGENT
     with pytest.raises(TypeError):
-        opened.headers["k"] = "other"
+        opened.headers["k"] = "other"  # type: ignore[index]
 
 
 def test_what_comes_is_put_in_sequence_up_to_what_is_out_of_the_ordinary() -> None:
@@ -175,8 +183,9 @@ def test_what_comes_is_put_in_sequence_up_to_what_is_out_of_the_ordinary() -> No
     wrong = bytearray(framed(6))
     wrong[-1] ^= 1
     items = [push(framed(4)), push(framed(5)), push(bytes(wrong)), push(framed(6))]
-    messages, stop, *_, origins = receiver.open(*items, now=9.0)
-    assert ([message.id for message in messages], stop, origins) == (["m-4", "m-5"], 2, [THERE])
+    found = receiver.open(*items, now=9.0)
+    assert (ids(found), found.stop, found.origins) == (["m-4", "m-5"], 2, [THERE])
+    assert found.oldest == 9.0
     assert receiver.known.last == {TOPIC: 5}
     assert receiver.known.heard == 9.0
     assert Counter(dict(zip(AGES, receiver.ages, strict=True))) == Counter({10.0: 2})
@@ -205,36 +214,66 @@ def test_what_comes_is_put_in_sequence_up_to_what_is_out_of_the_ordinary() -> No
 )
 def test_what_is_out_of_the_ordinary_is_not_opened(item: object) -> None:
     receiver = Receiver(10)
-    assert receiver.open(item)[:5] == ([], 0, 0, 0, 0.0)
+    found = receiver.open(item)
+    assert (found.messages, found.stop, found.echoes, found.unheard, found.oldest) == ([], 0, 0, 0, 0.0)
     assert receiver.known.last == {TOPIC: 10}
 
 
 def test_by_streams_what_nobody_wants_keeps_its_place() -> None:
     receiver = Receiver(scope="stream")
-    frame = framed(2, Message("unwanted", id="m"))
-    echo = framed(9, origin=HERE)
-    messages, stop, echoes, unheard, *_ = receiver.open(entry(framed(1)), entry(frame), entry(echo), entry(framed(3)))
-    assert [None if message is None else message.id for message in messages] == ["m-1", None, None, "m-3"]
-    assert (stop, echoes, unheard) == (4, 1, 1)
-    assert receiver.known.last == {"stream": 3}
+    packet = entry(framed(2, Message("unwanted", id="m")), framed(9, origin=HERE), framed(3), number=2)
+    found = receiver.open(entry(framed(1)), packet, entry(framed(4), number=3))
+    assert ids(found) == ["m-1", None, None, "m-3", "m-4"]
+    assert (found.stop, found.echoes, found.unheard) == (3, 1, 1)
+    first, second, third = (("stream", b"%d-0" % number) for number in (1, 2, 3))
+    assert found.tokens == [first, second, second, second, third]
+    assert found.held == {first: 1, second: 3, third: 1}
+    assert receiver.known.last == {"stream": 4}
 
 
 def test_by_pubsub_what_nobody_wants_is_left_out_and_has_no_number() -> None:
     receiver = Receiver()
     frame = framed(2, Message("unwanted", id="m"))
-    messages, stop, echoes, unheard, *_ = receiver.open(push(frame), push(framed(9, origin=HERE)), push(framed(1)))
-    assert ([message.id for message in messages], stop, echoes, unheard) == (["m-1"], 3, 1, 1)
+    found = receiver.open(push(frame), push(framed(9, origin=HERE)), push(framed(1)))
+    assert (ids(found), found.stop, found.echoes, found.unheard) == (["m-1"], 3, 1, 1)
+    assert (found.tokens, found.held) == ([], {})
     assert receiver.known.last == {TOPIC: 1}
 
 
 @pytest.mark.parametrize(
+    "odd",
+    [framed(2), framed(5), framed(4, hop=9), framed(4, origin=b"a-third."), framed(4, body=b"?"), b"garbage", None, 5],
+)
+def test_an_entry_is_opened_as_a_whole_or_not_at_all(odd: object) -> None:
+    receiver = Receiver(scope="stream")
+    receiver.sequencing.origin(b"a-third.", 0.0).last["stream"] = 3
+    echo = framed(9, origin=HERE)
+    found = receiver.open(
+        entry(framed(1), framed(2)), entry(framed(3), echo, odd, number=2), entry(framed(4), number=3)
+    )
+    assert (ids(found), found.stop, found.echoes) == (["m-1", "m-2"], 1, 0)
+    assert found.held == {("stream", b"1-0"): 2}
+    assert receiver.known.last == {"stream": 2}
+
+
+@pytest.mark.parametrize(
     "item",
-    [[5, [b"e", framed(1)]], [b"1-0", None], [b"1-0", [b"e"]], [b"1-0", [b"e", 5]], [b"1-0"], [], None],
-    ids=str,
+    [
+        [5, [b"e", framed(1)]],
+        [b"1-0", None],
+        [b"1-0", []],
+        [b"1-0", [b"e"]],
+        [b"1-0", [b"e", framed(1), b"e"]],
+        [b"1-0", [b"e", 5]],
+        [b"1-0"],
+        [],
+        None,
+    ],
 )
 def test_entries_that_make_no_sense_are_not_opened(item: object) -> None:
     receiver = Receiver(scope="stream")
-    assert receiver.open(item)[:2] == ([], 0)
+    found = receiver.open(item)
+    assert (found.messages, found.stop) == ([], 0)
     assert receiver.known.last == {"stream": 0}
 
 
@@ -245,13 +284,13 @@ def check_damaged(rng: Random, message: Message) -> bool:
     if rng.random() < 0.2:
         frame = mutated(frame, rng)
     receiver = Receiver()
-    messages, stop, *_ = receiver.open(push(frame))
-    if stop:
+    found = receiver.open(push(frame))
+    if found.stop:
         envelope = CODEC.decode(frame)
         expected = decode_body(envelope.topic, envelope.body, CLOCK)
         assert receiver.sequencing.take(THERE, TOPIC, envelope.seq, 0.0) == REPEAT
-        assert [fields(each) for each in messages] == [fields(expected)]
-    return bool(stop)
+        assert [fields(each) for each in found.messages if each is not None] == [fields(expected)]
+    return bool(found.stop)
 
 
 @given(MESSAGES, st.integers(0, 2**32))

@@ -10,6 +10,8 @@ import trio
 
 import stentor
 from stentor.bridge import GapKind, RedisBridge
+from stentor.bridge._body import MESSAGE
+from stentor.bridge._envelope import EnvelopeCodec
 from stentor.storage import SQLiteStore
 from tests.bridge.joined import OPTIONS, Log, joined, trim, until
 from tests.bridge.servers import RedisServer, redis_server
@@ -45,9 +47,15 @@ def server(shared: RedisServer) -> RedisServer:
     return shared
 
 
-def pending(server: RedisServer, node: str = "b") -> int:
+def pending(server: RedisServer, node: str = "b", stream: str = STREAM) -> int:
     """How many entries a node has read and not acknowledged."""
-    return int(server.ask("XPENDING", STREAM, f"n:{node}")["pending"])
+    return int(server.ask("XPENDING", stream, f"n:{node}")["pending"])
+
+
+def messages_in(server: RedisServer) -> list[bytes]:
+    """The envelopes in the stream, each alone in its entry, without those in which bridges talk to each other."""
+    frames = [fields[b"e"] for _, fields in server.ask("XRANGE", STREAM, "-", "+")]
+    return [frame for frame in frames if EnvelopeCodec().decode(frame).kind == MESSAGE]
 
 
 async def test_an_entry_is_acknowledged_when_its_handler_is_done(server: RedisServer) -> None:
@@ -86,6 +94,7 @@ async def test_what_was_not_acknowledged_comes_again_and_is_marked(server: Redis
                 await b.subscribe(there.register("reader", quick), "t")
                 for n in range(3):
                     await here.publish("t", n)
+                    await out_of.flushed()
                 await until(lambda: handled == [0, 1])
                 await until(lambda: pending(server) == 2)
                 raise Dies
@@ -99,6 +108,69 @@ async def test_what_was_not_acknowledged_comes_again_and_is_marked(server: Redis
             assert out_of.statistics().sent == 4
 
 
+async def test_what_was_sent_at_once_is_acknowledged_as_a_whole(server: RedisServer) -> None:
+    seen: list[tuple[object, bool]] = []
+
+    async def note(message: stentor.Message, delivery: stentor.Delivery) -> None:
+        seen.append((message.payload, delivery.redelivered))
+        if message.payload == 17 and not delivery.redelivered:
+            await trio.sleep_forever()
+
+    options: dict[str, Any] = OPTIONS | {"transport": "streams"}
+    async with joined(server, "a", out=["t"], transport="streams") as (here, out_of):
+        with pytest.raises(Dies):
+            async with stentor.open_bus() as there, RedisBridge(there, server.url, in_=["t"], node="b", **options) as b:
+                await b.subscribe(there.register("reader", note), "t")
+                for n in range(40):
+                    here.publish_nowait("t", n)
+                await until(lambda: len(seen) == 18)
+                await until(lambda: pending(server) == 2)
+                raise Dies
+        assert seen == [(n, False) for n in range(18)]
+        async with joined(server, "b", in_=["t"], transport="streams") as (there, into):
+            await into.subscribe(there.register("reader", note), "t")
+            await until(lambda: len(seen) == 42)
+            assert seen[18:] == [(n, True) for n in range(16, 40)]
+            assert into.statistics().redelivered == 24
+            await until(lambda: pending(server) == 0)
+        assert out_of.statistics().sent == 40
+
+
+async def test_what_is_sent_at_once_has_its_order_in_every_stream(server: RedisServer) -> None:
+    logs = {f"t.{n}": Log() for n in range(7)}
+    async with joined(server, "b", in_=["t.*"], transport="streams", shards=3) as (there, into):
+        async with joined(server, "a", out=["t.*"], transport="streams", shards=3) as (here, _):
+            for topic, log in logs.items():
+                await into.subscribe(there.register(topic, log), topic)
+            for n in range(700):
+                await here.publish(f"t.{n % 7}", n)
+            await until(lambda: sum(len(log.payloads) for log in logs.values()) == 700)
+            for first, log in enumerate(logs.values()):
+                assert log.payloads == list(range(first, 700, 7))
+            assert into.statistics().missing == into.statistics().repeats == 0
+            await until(lambda: all(pending(server, stream=f"st1:{{test}}:s:{shard}") == 0 for shard in range(3)))
+
+
+async def test_one_bad_envelope_takes_no_other_of_its_entry_with_it(server: RedisServer) -> None:
+    log = Log()
+    async with joined(server, "b", in_=["t"], transport="streams") as (there, into):
+        async with joined(server, "a", out=["t"], transport="streams") as (here, out_of):
+            await into.subscribe(there.register("reader", log), "t")
+            for n in range(3):
+                await here.publish("t", n)
+                await out_of.flushed()
+            await until(lambda: log.payloads == [0, 1, 2])
+            frames = messages_in(server)
+            words = [word for frame in (b"garbage", *frames, frames[-1][:-1]) for word in ("e", frame)]
+            server.ask("XADD", STREAM, "*", *words)
+            await here.publish("t", 3)
+            await until(lambda: log.payloads == [0, 1, 2, 3])
+            await until(lambda: pending(server) == 0)
+            assert into.statistics().repeats == 3
+            assert into.statistics().refused == {"short": 1, "checksum": 1}
+            assert server.ask("XLEN", "st1:{test}:dead") == 2
+
+
 async def test_a_node_that_comes_back_knows_what_it_had(server: RedisServer) -> None:
     log = Log()
     async with joined(server, "a", out=["t"], transport="streams") as (here, out_of):
@@ -107,10 +179,11 @@ async def test_a_node_that_comes_back_knows_what_it_had(server: RedisServer) -> 
                 await into.subscribe(there.register("reader", log), "t")
                 for n in range(10):
                     await here.publish("t", 10 * part + n)
+                    await out_of.flushed()
                 await until(partial(arrived, log, 10 * (part + 1)))
-            copies = server.ask("XRANGE", STREAM, "-", "+", "COUNT", 5)
-            for _, fields in copies:
-                server.ask("XADD", STREAM, "*", "e", fields[b"e"])  # as a connection that is long gone may do
+            copies = messages_in(server)[:5]
+            for frame in copies:
+                server.ask("XADD", STREAM, "*", "e", frame)  # as a connection that is long gone may do
             await here.publish("t", "meanwhile")
             await out_of.flushed()
             async with joined(server, "b", in_=["t"], transport="streams") as (there, into):
@@ -183,6 +256,7 @@ async def test_streams_are_cut_back_to_what_somebody_needs(server: RedisServer) 
             await into.subscribe(there.register("reader", slow), "t", capacity=10)
             for n in range(300):
                 await here.publish("t", n)
+                await out_of.flushed()
             await until(lambda: len(log.messages) == 150)
             await trio.sleep(0.2)
             await trim(out_of)
@@ -200,7 +274,7 @@ async def test_what_is_removed_unread_is_told_to_both_sides(server: RedisServer)
     async with joined(server, "a", out=["t"], transport="streams", max_length=100) as (here, out_of):
         for n in range(1000):
             await here.publish("t", n)
-        await out_of.flushed()
+            await out_of.flushed()
         await trim(out_of)
         assert out_of.statistics().gaps == {"trimmed": 1}
         async with joined(server, "b", in_=["t"], transport="streams") as (there, into):

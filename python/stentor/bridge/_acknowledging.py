@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
+from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 import trio
 
@@ -11,7 +11,7 @@ from stentor.bridge._counting import logger
 from stentor.bridge._errors import LEAVE, ConnectionLost, ReplyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from stentor.bridge._connection import Connection
     from stentor.bridge._keys import Keys
@@ -29,7 +29,7 @@ RETRY: Final = 0.1
 
 @final
 class Acknowledging:
-    """Entries between their reading and their acknowledgement, at most `window` of them."""
+    """Entries between their reading and their acknowledgement, at most `window` of them, or of their messages."""
 
     def __init__(self, keys: Keys, groups: Mapping[str, str], sequencing: Sequencing, *, window: int) -> None:
         """Hold nothing; `groups` names the consumer group of each stream."""
@@ -37,8 +37,10 @@ class Acknowledging:
         self._groups = groups
         self._sequencing = sequencing
         self._window = window
-        self._held: dict[Held, bool] = {}
-        """Every entry that the server takes for unacknowledged, and whether it is done."""
+        self._held: dict[Held, int] = {}
+        """Every entry that the server takes for unacknowledged, and how many of its messages are not done."""
+        self._in_hand = 0
+        """Messages that are not done."""
         self._done: list[Held] = []
         self._read: dict[tuple[bytes, str], None] = {}
         """Origins and streams of which more was read than the server knows."""
@@ -60,27 +62,29 @@ class Acknowledging:
     @property
     def running(self) -> list[Held]:
         """Those that handlers are not done with."""
-        return [key for key, done in self._held.items() if not done]
+        return [key for key, left in self._held.items() if left]
 
     def has(self, key: str, entry_id: bytes) -> bool:
         """Say whether an entry was read already by this process."""
         return (key, entry_id) in self._held
 
-    def hold(self, key: str, entry_id: bytes) -> Callable[[bool], object]:
-        """Take note that an entry was read, and return what is to be called when it is done, or left."""
-        self._held[key, entry_id] = False
+    def hold(self, key: str, entry_id: bytes, messages: int) -> Callable[[bool], object]:
+        """Take note that an entry was read, and return what is to be called when one of its messages is done, or left.
+
+        It is done when all of them are.
+        """
+        self.hold_many({(key, entry_id): messages})
         return partial(self.finish, (key, entry_id))
 
-    def hold_many(self, key: str, entries: list[Any]) -> list[Held]:
-        """Take note that entries were read, and return what each is called when it is done."""
-        tokens: list[Held] = [(key, entry[0]) for entry in entries]
-        self._held.update(dict.fromkeys(tokens, False))
-        return tokens
+    def hold_many(self, entries: dict[Held, int]) -> None:
+        """Take note that entries were read, and how many messages each holds."""
+        self._held.update(entries)
+        self._in_hand += sum(entries.values())
 
-    def release(self, entries: list[Held]) -> None:
-        """Take note that nobody here is going to have these: they come again."""
+    def release(self, entries: Iterable[Held]) -> None:
+        """Take note that not all of these are going to be done: they come again, whole."""
         for entry in entries:
-            self._held.pop(entry, None)
+            self._in_hand -= self._held.pop(entry, 0)
         self._look()
 
     def note(self, origin: bytes, key: str) -> None:
@@ -88,16 +92,19 @@ class Acknowledging:
         self._read[origin, key] = None
 
     def finish(self, entry: Held, handled: bool) -> None:  # noqa: FBT001 - as the bus calls it
-        """Take note that handlers are done with an entry, or have left it."""
-        if (handled or not self.closing) and entry in self._held:
-            self._held[entry] = True
-            self._done.append(entry)
-            if len(self._done) == 1:
-                self._wake.set()
+        """Take note that handlers are done with a message of an entry, or have left it."""
+        left = self._held.get(entry, 0)
+        if left and (handled or not self.closing):
+            self._held[entry] = left - 1
+            self._in_hand -= 1
+            if left == 1:
+                self._done.append(entry)
+                if len(self._done) == 1:
+                    self._wake.set()
 
     async def room(self) -> None:
         """Wait until another entry may be read."""
-        while len(self._held) >= self._window:
+        while max(len(self._held), self._in_hand) >= self._window:
             await self._room.park()
 
     async def settled(self) -> None:
@@ -164,7 +171,7 @@ class Acknowledging:
 
     def _look(self) -> None:
         """Wake who waits for there to be fewer, or none."""
-        if len(self._held) < self._window:
+        if max(len(self._held), self._in_hand) < self._window:
             self._room.unpark_all()
         if not self._held:
             self._quiet.unpark_all()

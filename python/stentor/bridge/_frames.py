@@ -7,4 +7,5 @@ from __future__ import annotations
 
 from stentor._native import Entry as Entry
 from stentor._native import Frames as Frames
+from stentor._native import Opened as Opened
 from stentor._native import pack_commands as pack_commands

@@ -17,12 +17,12 @@ from stentor.bridge._sequencing import REPEAT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stentor.bridge._acknowledging import Acknowledging, Held
+    from stentor.bridge._acknowledging import Acknowledging
     from stentor.bridge._body import MessageBody
     from stentor.bridge._clock import AnchoredClock
     from stentor.bridge._counting import Counts
     from stentor.bridge._envelope import Envelope, EnvelopeCodec
-    from stentor.bridge._frames import Frames
+    from stentor.bridge._frames import Frames, Opened
     from stentor.bridge._interest import Interest
     from stentor.bridge._sequencing import Sequencing
 
@@ -83,9 +83,7 @@ class Incoming:
 
     # -- many at a time -----------------------------------------------------------------------------------------------
 
-    def open_many(
-        self, items: list[Any], start: int, stop: int, scope: str | None = None
-    ) -> tuple[list[stentor.Message | None], int, list[bytes]]:
+    def open_many(self, items: list[Any], start: int, stop: int, scope: str | None = None) -> Opened | None:
         """Open, and put in sequence, items from place `start` to before `stop`, up to the first that is not ordinary.
 
         Args:
@@ -95,13 +93,12 @@ class Incoming:
             scope: The stream; None where each topic is numbered by itself.
 
         Returns:
-            Messages to be relayed, and by streams None for each entry that nobody wants; the place of the first that
-            is to be opened by itself; and the origins that something came from.
+            What was opened, for `relay_many`; None where nothing is ordinary.
         """
         if self._codec.signs or has_others(self._bus):
-            return [], start, []
+            return None
         counts = self._counts
-        messages, place, echoes, unheard, oldest, origins = self._frames.open(
+        opened = self._frames.open(
             items,
             start,
             stop,
@@ -111,37 +108,35 @@ class Incoming:
             ages=counts.ages,
             now=self._clock.steady(),
         )
-        counts.echoes += echoes
-        counts.unheard += unheard
-        counts.oldest_age = max(counts.oldest_age, oldest)
-        return messages, place, origins
+        counts.echoes += opened.echoes
+        counts.unheard += opened.unheard
+        counts.oldest_age = max(counts.oldest_age, opened.oldest)
+        return opened
 
-    async def relay_many(
-        self,
-        messages: list[stentor.Message | None],
-        keeper: Acknowledging | None = None,
-        tokens: list[Held] | None = None,
-    ) -> None:
+    async def relay_many(self, opened: Opened, keeper: Acknowledging | None = None) -> None:
         """Give opened messages to the bus, waiting for room where a mailbox is full.
 
         Args:
-            messages: What `open_many` returned.
-            keeper: Is told of each entry that is done with, or that the bus did not get because this was cancelled.
-            tokens: The entries.
+            opened: What `open_many` returned.
+            keeper: Is told of each message that is done with, and of entries that the bus did not get as a whole
+                because this was cancelled.
         """
-        extension, counts = self._extension, self._counts
-        finish = None if keeper is None else keeper.finish
+        extension, counts, messages = self._extension, self._counts, opened.messages
+        tokens, finish = (None, None) if keeper is None else (opened.tokens, keeper.finish)
         at = 0
         try:
             while True:
-                at, heard, unheard = extension.relay_many(messages, at, tokens=tokens, done=finish)
+                try:
+                    at, heard, unheard = extension.relay_many(messages, at, tokens=tokens, done=finish)
+                except trio.ClosedResourceError:
+                    heard = unheard = 0  # each is refused below
                 counts.delivered += heard
                 counts.unheard += unheard
                 if at == len(messages):
                     return
                 message = messages[at]
                 done = None if tokens is None or finish is None else partial(finish, tokens[at])
-                if message is not None and not await self._relay_one(message, done) and done is not None:
+                if (message is None or not await self._relay_one(message, done)) and done is not None:
                     done(True)  # noqa: FBT003 - as the bus calls it
                 at += 1
         except BaseException:

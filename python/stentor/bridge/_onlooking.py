@@ -129,7 +129,7 @@ class StreamListener:
         found: Mapping[bytes, list[Any]] = await reading or {}
         for stream, entries in found.items():
             self._last[stream] = entries[-1][0]
-        return [fields[1] for entries in found.values() for _id, fields in entries]
+        return [frame for entries in found.values() for _id, fields in entries for frame in fields[1::2]]
 
 
 async def _end_of(connection: Connection, stream: bytes) -> bytes:

@@ -291,9 +291,10 @@ class PubSub:
         while at < len(pushes):
             end = min(at + TURN, len(pushes))
             while at < end:
-                messages, at, _origins = incoming.open_many(pushes, at, end)
-                if messages:
-                    await incoming.relay_many(messages)
+                opened = incoming.open_many(pushes, at, end)
+                if opened is not None:
+                    at = opened.stop
+                    await incoming.relay_many(opened)
                 if at < end:
                     held_up = self._take(pushes[at])
                     if held_up is not None:

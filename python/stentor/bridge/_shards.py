@@ -2,7 +2,7 @@
 
 Topics are spread over shards, each a stream; what is for one node alone goes to a stream of its own. Every node reads
 by a consumer group, its own or one that it shares with others, and acknowledges an entry when the handlers are done
-with it. An entry that was read and not acknowledged comes again when the node is back, and is marked so.
+with all of its messages. An entry that was read and not acknowledged comes again, marked so, when the node is back.
 
 Numbers sort out what was sent twice. So that a node still knows them when it comes back, it writes down how far it has
 read, in the same pipeline as the acknowledgements.
@@ -10,7 +10,7 @@ read, in the same pipeline as the acknowledgements.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NoReturn, cast, final
+from typing import TYPE_CHECKING, Any, Final, NoReturn, final
 from zlib import crc32
 
 import trio
@@ -21,9 +21,9 @@ from stentor.bridge._counting import logger
 from stentor.bridge._errors import LEAVE, NONSENSE, ConnectionLost, ReplyError
 from stentor.bridge._gaps import Gap, GapKind
 from stentor.bridge._incoming import MESSAGES
+from stentor.bridge._packets import FIELD, commands_of, verdict_on
 from stentor.bridge._pubsub import is_message
 from stentor.bridge._repeats import Repeats
-from stentor.bridge._transport import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -38,15 +38,13 @@ if TYPE_CHECKING:
     from stentor.bridge._keys import Keys
     from stentor.bridge._link import Link
     from stentor.bridge._sequencing import Sequencing
-    from stentor.bridge._transport import Command
+    from stentor.bridge._transport import Command, Verdict
 
 COUNT: Final = 256
 """Entries in one read at most. Where a connection is lost during a read, the next asks for fewer: the reply may have
 been more than the server keeps for a slow client."""
 RETRY: Final = 0.05
 """Seconds to wait after the server has refused to be read."""
-FIELD: Final = b"e"
-"""The one field of an entry, which holds the envelope."""
 DEAD_KEPT: Final = 10_000
 """Entries that could not be read, and are kept for people."""
 HANDLED: Final = True
@@ -88,7 +86,7 @@ class Streams:
             shards: How many streams there are for topics.
             reads: Whether to read them.
             start: Where a group begins that is not there yet: `new` or `all`.
-            window: How many entries may be read and not acknowledged.
+            window: How many entries, or messages, may be read and not acknowledged.
             block: Seconds for which a read waits for entries at most.
             grace: Seconds beyond that until its reply must have come.
             listened: Returns the patterns that somebody on this bus listens to.
@@ -141,10 +139,7 @@ class Streams:
 
     def commands(self, entries: Sequence[Entry], frames: Sequence[bytes]) -> list[Command]:
         """Return a transaction, so that a refusal in the middle does not let the rest overtake what it refuses."""
-        adds: list[Command] = [
-            ("XADD", entry.scope, "*", FIELD, frame) for entry, frame in zip(entries, frames, strict=True)
-        ]
-        return adds if len(adds) == 1 else [("MULTI",), *adds, ("EXEC",)]
+        return commands_of(entries, frames)
 
     def control_command(self, frame: bytes) -> Command:
         """Return what tells all other bridges something, which nobody needs later."""
@@ -162,16 +157,7 @@ class Streams:
 
     def verdict(self, entries: Sequence[Entry], replies: Sequence[object]) -> Verdict:
         """Take all of a transaction as confirmed, or none of it."""
-        results = replies if len(entries) == 1 else replies[-1]
-        if isinstance(results, (list, tuple)):
-            results = cast("Sequence[object]", results)
-            error = next((each for each in results if isinstance(each, ReplyError)), None)
-            if error is None:
-                return Verdict(list(entries), [], None)
-            confirmed = [e for e, reply in zip(entries, results, strict=True) if not isinstance(reply, ReplyError)]
-            return Verdict(confirmed, [], error)
-        first = next((each for each in replies if isinstance(each, ReplyError)), None)
-        return Verdict([], [], first or ReplyError("ERR the transaction was not done"))
+        return verdict_on(entries, replies)
 
     # -- joining --------------------------------------------------------------------------------------------------
 
@@ -325,13 +311,13 @@ class Streams:
         """Take new entries of a stream: many at once where they are ordinary, and others one by one."""
         incoming, acknowledging = self._incoming, self.acknowledging
         while entries:
-            if not self._shared:
-                messages, end, origins = incoming.open_many(entries, 0, len(entries), key)
-                tokens = acknowledging.hold_many(key, entries[:end])
-                del entries[:end]  # now, so that there is less for the garbage collector to look at
-                for origin in origins:
+            opened = None if self._shared else incoming.open_many(entries, 0, len(entries), key)
+            if opened is not None:
+                acknowledging.hold_many(opened.held)
+                del entries[: opened.stop]  # now, so that there is less for the garbage collector to look at
+                for origin in opened.origins:
                     acknowledging.note(origin, key)
-                await incoming.relay_many(messages, acknowledging, tokens)
+                await incoming.relay_many(opened, acknowledging)
             if entries:
                 entry_id, fields = entries.pop(0)
                 await self._take(connection, key, entry_id, fields)
@@ -355,23 +341,29 @@ class Streams:
         if acknowledging.has(key, entry_id):
             return
         before = (pending and self._fresh) or claimed
-        done = acknowledging.hold(key, entry_id)
         if not fields:
             if before:
                 reason = "its entry was removed from the stream before it was acknowledged"
-                self._counts.gap(Gap(kind=GapKind.TRIMMED, scope=key, missing=1, reason=reason))
-            done(HANDLED)
+                self._counts.gap(Gap(kind=GapKind.TRIMMED, scope=key, reason=reason))
+            acknowledging.hold(key, entry_id, 1)(HANDLED)
             return
-        envelope = self._incoming.open(fields[1])
-        if envelope is None:
-            await self._bury(connection, key, entry_id, fields)
-            done(HANDLED)
-            return
-        again = before or (self._shared and envelope.again)
-        if self._is_due(envelope, key, before=before) and await self._relay(envelope, done, again=again):
-            self._counts.claimed += claimed
-        else:
-            done(HANDLED)
+        frames = fields[1::2]
+        envelopes = [self._incoming.open(frame) for frame in frames]
+        done = acknowledging.hold(key, entry_id, len(frames))
+        try:
+            for frame, envelope in zip(frames, envelopes, strict=True):
+                if envelope is None:  # before anything else of the entry is taken, for the connection may be lost
+                    await self._bury(connection, key, entry_id, frame)
+                    done(HANDLED)
+            for envelope in filter(None, envelopes):
+                again = before or (self._shared and envelope.again)
+                if self._is_due(envelope, key, before=before) and await self._relay(envelope, done, again=again):
+                    self._counts.claimed += claimed
+                else:
+                    done(HANDLED)
+        except BaseException:
+            acknowledging.release([(key, entry_id)])
+            raise
 
     def _is_due(self, envelope: Envelope, key: str, *, before: bool) -> bool:
         incoming = self._incoming
@@ -393,12 +385,12 @@ class Streams:
     async def _relay(self, envelope: Envelope, done: Callable[[bool], object], *, again: bool) -> bool:
         return await self._incoming.relay(envelope, redelivered=again, done=done)
 
-    async def _bury(self, connection: Connection, key: str, entry_id: bytes, fields: list[bytes]) -> None:
+    async def _bury(self, connection: Connection, key: str, entry_id: bytes, frame: bytes) -> None:
         """Keep an entry that cannot be read, for people."""
         logger.warning("entry %s of %s cannot be read, and goes to %s", entry_id.decode(), key, self._keys.dead)
         try:
             await connection.execute(
-                "XADD", self._keys.dead, "MAXLEN", "~", DEAD_KEPT, "*", "from", key, "id", entry_id, FIELD, fields[1]
+                "XADD", self._keys.dead, "MAXLEN", "~", DEAD_KEPT, "*", "from", key, "id", entry_id, FIELD, frame
             )
         except ReplyError as error:
             logger.warning("it could not be kept there: %s", error.text)

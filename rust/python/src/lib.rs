@@ -21,7 +21,7 @@ mod _native {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::bridge::{Entry, Frames, pack_commands};
+    use crate::bridge::{Entry, Frames, Opened, pack_commands};
     #[pymodule_export]
     use crate::delivery::{
         Alarms, Current, Delivery, Desk, Door, Histogram, Ids, Journal, Lane, Message, Meter,

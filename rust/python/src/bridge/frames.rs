@@ -1,7 +1,7 @@
 //! Frames: many envelopes made, or opened, in one call.
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyList, PyString};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyList, PyString, PyTuple};
 
 use super::entry::Entry;
 use super::head::{Head, Origin};
@@ -27,13 +27,47 @@ pub(crate) struct Frames {
 }
 
 /// What one call has opened, until something out of the ordinary came.
-struct Opened<'py> {
+#[pyclass(module = "stentor._native", frozen, get_all)]
+pub(crate) struct Opened {
+    /// The messages, and by streams None for each that nobody wants.
+    messages: Py<PyList>,
+    /// By streams, the entry of each of these: its stream and its id.
+    tokens: Py<PyList>,
+    /// By streams, the entries, and how many messages each holds.
+    held: Py<PyDict>,
+    /// The origins that something came from.
+    origins: Py<PyList>,
+    /// The place of the first item that was not opened.
+    stop: usize,
+    /// How many messages were from here.
+    echoes: usize,
+    /// How many messages nobody wants.
+    unheard: usize,
+    /// The greatest age of a message, in seconds.
+    oldest: f64,
+}
+
+/// What has been opened so far.
+struct Opening<'py> {
     messages: Bound<'py, PyList>,
+    tokens: Bound<'py, PyList>,
+    held: Bound<'py, PyDict>,
     origins: Bound<'py, PyList>,
     ages: Vec<u64>,
     oldest: f64,
     echoes: usize,
     unheard: usize,
+    known: Option<Known<'py>>,
+    topic: Option<Bound<'py, PyString>>,
+    /// What the frames of one item hold, until all of them are found to be ordinary.
+    found: Vec<Found>,
+}
+
+/// What an ordinary frame holds.
+enum Found {
+    Echo,
+    Unwanted,
+    Wanted(Py<Message>, u64),
 }
 
 /// The origin of the last frame, and the numbers that are known of it.
@@ -131,13 +165,8 @@ impl Frames {
     }
 
     /// Open pushes, or the entries of the stream `scope`, up to the first that is out of the ordinary.
-    ///
-    /// Returns:
-    ///     The messages, with None for each that nobody wants; where it stopped; echoes; messages that nobody wants; the
-    ///     greatest age of a message; and the origins that something came from.
     #[pyo3(signature = (items, start, stop, *, scope, origins, wanted, ages, now))]
     #[allow(clippy::too_many_arguments, reason = "as many books as there are")]
-    #[allow(clippy::type_complexity, reason = "a record for one caller")]
     fn open<'py>(
         &self,
         py: Python<'py>,
@@ -149,57 +178,46 @@ impl Frames {
         wanted: &Bound<'py, PyDict>,
         ages: &Bound<'py, PyList>,
         now: f64,
-    ) -> PyResult<(
-        Bound<'py, PyList>,
-        usize,
-        usize,
-        usize,
-        f64,
-        Bound<'py, PyList>,
-    )> {
+    ) -> PyResult<Opened> {
         let books = Books {
             scope,
             origins,
             wanted,
             now,
         };
-        let mut opened = Opened {
+        let mut opening = Opening {
             messages: PyList::empty(py),
+            tokens: PyList::empty(py),
+            held: PyDict::new(py),
             origins: PyList::empty(py),
             ages: vec![0; self.ages.len()],
             oldest: 0.0,
             echoes: 0,
             unheard: 0,
+            known: None,
+            topic: None,
+            found: Vec::new(),
         };
-        let (mut known, mut topic) = (None, None);
         let mut at = start;
         let end = stop.min(items.len());
-        while at < end {
-            let item = items.get_item(at)?;
-            let Some(frame) = frame_of(&item, books.scope.is_some()) else {
-                break;
-            };
-            if !self.take(py, &frame, &books, &mut opened, &mut known, &mut topic)? {
-                break;
-            }
+        while at < end && self.take_item(py, &items.get_item(at)?, &books, &mut opening)? {
             at += 1;
         }
-        for (place, count) in opened
-            .ages
-            .iter()
-            .enumerate()
-            .filter(|(_, count)| **count > 0)
-        {
-            ages.set_item(place, ages.get_item(place)?.extract::<u64>()? + count)?;
+        for (place, count) in opening.ages.iter().enumerate() {
+            if *count > 0 {
+                ages.set_item(place, ages.get_item(place)?.extract::<u64>()? + count)?;
+            }
         }
-        Ok((
-            opened.messages,
-            at,
-            opened.echoes,
-            opened.unheard,
-            opened.oldest,
-            opened.origins,
-        ))
+        Ok(Opened {
+            messages: opening.messages.unbind(),
+            tokens: opening.tokens.unbind(),
+            held: opening.held.unbind(),
+            origins: opening.origins.unbind(),
+            stop: at,
+            echoes: opening.echoes,
+            unheard: opening.unheard,
+            oldest: opening.oldest,
+        })
     }
 }
 
@@ -213,23 +231,58 @@ impl Frames {
         ((now + self.anchor) * 1000.0).max(0.0) as u64
     }
 
-    /// Takes one frame; false if it is out of the ordinary, and then nothing has changed.
+    /// Takes one push, or one entry; false if anything of it is out of the ordinary, and then nothing has changed.
+    fn take_item<'py>(
+        &self,
+        py: Python<'py>,
+        item: &Bound<'py, PyAny>,
+        books: &Books<'_, 'py>,
+        opening: &mut Opening<'py>,
+    ) -> PyResult<bool> {
+        let Ok(parts) = item.cast::<PyList>() else {
+            return Ok(false);
+        };
+        opening.found.clear();
+        let mut last = None;
+        let Some(scope) = books.scope else {
+            return match pushed(parts) {
+                Some(frame) if self.look(py, &frame, books, opening, &mut last)? => {
+                    let topic = opening.topic.clone();
+                    self.keep(py, books, opening, last.zip(topic.as_ref()), None)
+                }
+                _ => Ok(false),
+            };
+        };
+        let Some((id, fields)) = entry_of(parts) else {
+            return Ok(false);
+        };
+        for place in (1..fields.len()).step_by(2) {
+            let frame = fields.get_item(place)?.cast_into_exact::<PyBytes>();
+            match frame {
+                Ok(frame) if self.look(py, &frame, books, opening, &mut last)? => {}
+                _ => return Ok(false),
+            }
+        }
+        let token = PyTuple::new(py, [scope.as_any(), &id])?;
+        self.keep(py, books, opening, last.zip(Some(scope)), Some(&token))
+    }
+
+    /// Looks what an ordinary frame holds, and how far its origin is numbered with it; false if it is none.
     #[inline]
-    fn take<'py>(
+    fn look<'py>(
         &self,
         py: Python<'py>,
         frame: &Bound<'py, PyBytes>,
         books: &Books<'_, 'py>,
-        opened: &mut Opened<'py>,
-        known: &mut Option<Known<'py>>,
-        topic: &mut Option<Bound<'py, PyString>>,
+        opening: &mut Opening<'py>,
+        last: &mut Option<u64>,
     ) -> PyResult<bool> {
         let Some(head) = Head::read(frame.as_bytes(), self.most) else {
             return Ok(false);
         };
         if head.origin == self.origin {
-            opened.echoes += 1;
-            return opened.pass(books).map(|()| true);
+            opening.found.push(Found::Echo);
+            return Ok(true);
         }
         if head.hop > self.most_hops || head.kind != MESSAGE {
             return Ok(false);
@@ -237,74 +290,96 @@ impl Frames {
         let Ok(text) = std::str::from_utf8(head.topic) else {
             return Ok(false);
         };
-        let same = topic
-            .take()
-            .filter(|last| last.to_str().is_ok_and(|last| last == text));
-        let topic = &*topic.insert(same.unwrap_or_else(|| PyString::new(py, text)));
+        let same = opening.topic.take();
+        let same = same.filter(|last| last.to_str().is_ok_and(|last| last == text));
+        let topic = &*opening
+            .topic
+            .insert(same.unwrap_or_else(|| PyString::new(py, text)));
         let Some(is_wanted) = books.wanted.get_item(topic)? else {
             return Ok(false);
         };
         let is_wanted = is_wanted.is(PyBool::new(py, true));
         if !is_wanted && books.scope.is_none() {
-            opened.unheard += 1;
+            opening.found.push(Found::Unwanted);
             return Ok(true);
         }
-        if known
-            .as_ref()
-            .is_none_or(|known| known.origin != head.origin)
-        {
-            let Some(found) = Known::of(py, head.origin, books)? else {
+        let is_known = |known: &Known<'py>| known.origin == head.origin;
+        if !opening.known.as_ref().is_some_and(is_known) {
+            let found = Known::of(py, head.origin, books)?;
+            let Some(found) = found.filter(|_| last.is_none()) else {
                 return Ok(false);
             };
-            opened.origins.append(PyBytes::new(py, &head.origin))?;
-            *known = Some(found);
+            opening.origins.append(PyBytes::new(py, &head.origin))?;
+            opening.known = Some(found);
         }
-        let Some(known) = known else {
+        let Some(known) = &opening.known else {
             return Ok(false);
         };
-        let scope = books.scope.unwrap_or(topic);
-        let last = known.last.get_item(scope)?;
-        let last = last.and_then(|last| last.extract::<u64>().ok());
+        if last.is_none() {
+            let number = known.last.get_item(books.scope.unwrap_or(topic))?;
+            *last = number.and_then(|number| number.extract().ok());
+        }
         if last.and_then(|last| last.checked_add(1)) != Some(head.number) {
             return Ok(false);
         }
-        let message = if is_wanted {
+        *last = Some(head.number);
+        let found = if is_wanted {
             match unless_odd(body::read(py, topic, head.body, self.anchor))? {
-                Some(message) => Some(message),
+                Some(message) => Found::Wanted(message, head.sent_at),
                 None => return Ok(false),
             }
         } else {
-            None
+            Found::Unwanted
         };
-        known.last.set_item(scope, head.number)?;
-        if let Some(message) = message {
-            opened.messages.append(message)?;
-            self.count_age(opened, head.sent_at, books.now);
-        } else {
-            opened.unheard += 1;
-            opened.pass(books)?;
+        opening.found.push(found);
+        Ok(true)
+    }
+
+    /// Keeps what was found in one item; `last` is how far its origin is numbered with it, and in which scope.
+    #[inline]
+    fn keep<'py>(
+        &self,
+        py: Python<'py>,
+        books: &Books<'_, 'py>,
+        opening: &mut Opening<'py>,
+        last: Option<(u64, &Bound<'py, PyString>)>,
+        token: Option<&Bound<'py, PyTuple>>,
+    ) -> PyResult<bool> {
+        if let (Some((number, scope)), Some(known)) = (last, &opening.known) {
+            known.last.set_item(scope, number)?;
         }
+        if let Some(token) = token {
+            opening.held.set_item(token, opening.found.len())?;
+        }
+        let mut found = std::mem::take(&mut opening.found);
+        for one in found.drain(..) {
+            match one {
+                Found::Wanted(message, sent_at) => {
+                    opening.messages.append(message)?;
+                    self.count_age(opening, sent_at, books.now);
+                }
+                Found::Echo => opening.echoes += 1,
+                Found::Unwanted => opening.unheard += 1,
+            }
+            if let Some(token) = token {
+                opening.tokens.append(token)?;
+                if opening.messages.len() < opening.tokens.len() {
+                    opening.messages.append(py.None())?;
+                }
+            }
+        }
+        opening.found = found;
         Ok(true)
     }
 
     #[allow(clippy::cast_precision_loss, reason = "an age in milliseconds")]
-    fn count_age(&self, opened: &mut Opened<'_>, sent_at: u64, now: f64) {
+    fn count_age(&self, opening: &mut Opening<'_>, sent_at: u64, now: f64) {
         let age = (self.milliseconds(now) as f64 - sent_at as f64) / 1000.0;
-        opened.oldest = opened.oldest.max(age);
+        opening.oldest = opening.oldest.max(age);
         let place = self.ages.partition_point(|bound| *bound < age);
-        if let Some(count) = opened.ages.get_mut(place) {
+        if let Some(count) = opening.ages.get_mut(place) {
             *count += 1;
         }
-    }
-}
-
-impl Opened<'_> {
-    /// Keeps the place of an entry that is done with, so that it can be acknowledged.
-    fn pass(&self, books: &Books<'_, '_>) -> PyResult<()> {
-        if books.scope.is_some() {
-            self.messages.append(self.messages.py().None())?;
-        }
-        Ok(())
     }
 }
 
@@ -320,21 +395,23 @@ impl<'py> Known<'py> {
     }
 }
 
-/// The envelope in a push, or in an entry of a stream; None where there is none.
+/// The envelope in a push, if it holds something that was published.
 #[inline]
-fn frame_of<'py>(item: &Bound<'py, PyAny>, is_entry: bool) -> Option<Bound<'py, PyBytes>> {
-    let parts = item.cast::<PyList>().ok()?;
-    if is_entry {
-        parts.get_item(0).ok()?.cast_into_exact::<PyBytes>().ok()?;
-        let fields = parts.get_item(1).ok()?;
-        let fields = fields.cast::<PyList>().ok()?;
-        return fields.get_item(1).ok()?.cast_into_exact().ok();
-    }
-    let kind = parts.get_item(0).ok()?;
+fn pushed<'py>(push: &Bound<'py, PyList>) -> Option<Bound<'py, PyBytes>> {
+    let kind = push.get_item(0).ok()?;
     let kind = kind.cast_exact::<PyBytes>().ok()?;
     if !PUBLISHED.contains(&kind.as_bytes()) {
         return None;
     }
-    let last = parts.len().checked_sub(1)?;
-    parts.get_item(last).ok()?.cast_into_exact().ok()
+    let last = push.len().checked_sub(1)?;
+    push.get_item(last).ok()?.cast_into_exact().ok()
+}
+
+/// The id of an entry of a stream, and its fields, if that is what it is.
+#[inline]
+fn entry_of<'py>(entry: &Bound<'py, PyList>) -> Option<(Bound<'py, PyAny>, Bound<'py, PyList>)> {
+    let id = entry.get_item(0).ok()?;
+    let fields = entry.get_item(1).ok()?.cast_into_exact::<PyList>().ok()?;
+    let is_one = id.is_exact_instance_of::<PyBytes>() && fields.len() >= 2 && fields.len() % 2 == 0;
+    is_one.then_some((id, fields))
 }

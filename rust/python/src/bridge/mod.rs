@@ -14,7 +14,7 @@ mod unpacking;
 
 pub(crate) use commands::pack_commands;
 pub(crate) use entry::Entry;
-pub(crate) use frames::Frames;
+pub(crate) use frames::{Frames, Opened};
 
 use pyo3::PyErr;
 
