@@ -1017,6 +1017,10 @@ class RecipientState:
     def lanes(self) -> tuple[Lane, ...]:
         """Its lanes, in the order in which they were first needed."""
 
+    @property
+    def has_lanes(self) -> bool:
+        """Whether it has a lane yet."""
+
     def find_lane(self, mode: Mode, backlog: bool) -> Lane | None:
         """Return the lane for `mode`, that of the backlog or the other one, or None if there is none."""
 

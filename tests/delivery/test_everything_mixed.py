@@ -215,7 +215,7 @@ class World(stentor.Observer):
             if state != "failed":
                 assert total.get(state, 0) == fates.total(), state
         assert self.bus._parts.ledger.busy >= 0
-        for quota in {sub._quota for sub in self.bus._parts.table}:
+        for quota in {sub._made_quota for sub in self.bus._parts.table if sub._made_quota is not None}:
             order = quota.order
             assert quota.waiting >= 0
             assert order is None or len(order) == quota.waiting

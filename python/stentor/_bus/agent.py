@@ -9,19 +9,17 @@ import trio
 
 from stentor._bus.receiving import Receiving, check_open
 from stentor._mechanisms.deliveries import Delivery
-from stentor._mechanisms.mailbox import quota_of
 from stentor._mechanisms.routes import Target
 from stentor._mechanisms.subscriptions import Subscription
 from stentor._values import checks
 from stentor._values.messages import Message
-from stentor._values.options import options_from
+from stentor._values.options import DEFAULT_OPTIONS, options_from
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from typing import Self, Unpack
 
     from stentor._bus.parts import Parts
-    from stentor._mechanisms.mailbox import Quota
     from stentor._mechanisms.recipients import Recipient
     from stentor._mechanisms.statistics import AgentStatistics
     from stentor._values.options import SubscriptionKeywords
@@ -70,20 +68,22 @@ class _Member:
             ValueError: An option is out of its range.
             trio.ClosedResourceError: This agent or feed is closed.
         """
-        check_open(self._recipient, self._parts)
-        recipient = self._recipient
-        chosen = options_from(options)
-        if self._parts.permissions.active:
-            self._parts.permissions.check_subscribe(None if recipient.is_feed else recipient.name, pattern)
-        quota = quota_of(recipient.lane(chosen.behaviour()), chosen)
-        subscription = Subscription(self._parts.table, pattern, recipient, quota)
+        recipient, parts = self._recipient, self._parts
+        if recipient.dismissed or parts.closed:
+            check_open(recipient, parts)
+        chosen = options_from(options) if options else DEFAULT_OPTIONS
+        if parts.permissions.active:
+            parts.permissions.check_subscribe(None if recipient.is_feed else recipient.name, pattern)
+        recipient.expect(chosen.behaviour())
+        subscription = Subscription(parts.table, pattern, recipient, chosen)
         if chosen.retained:
-            self._begin_with_retained(subscription, quota)
+            self._begin_with_retained(subscription)
         return subscription
 
-    def _begin_with_retained(self, subscription: Subscription, quota: Quota) -> None:
+    def _begin_with_retained(self, subscription: Subscription) -> None:
         """Deliver the retained messages that pass the filter, the newest as far as there is room."""
-        passes = quota.options.filter
+        quota = subscription._quota
+        passes = subscription.options.filter
         messages = self._parts.retained.matching(subscription.pattern, self._parts.clock())
         chosen = [message for message in messages if passes is None or passes.passes(message)]
         target = Target(self._recipient, quota, (subscription,), wildcard=subscription.is_wildcard)

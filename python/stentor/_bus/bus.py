@@ -101,35 +101,47 @@ class Bus(Keeping):
             ValueError: An option is out of its range, or `name` is reserved.
             trio.ClosedResourceError: The bus is closed.
         """
-        self._check_accepting()
-        validate_topic(checks.instance("name", name, str), self._parts.settings.dialect)
+        if self._state != "open":
+            self._check_accepting()
+        parts = self._parts
+        settings = parts.settings
+        if type(name) is not str:
+            checks.instance("name", name, str)
+        validate_topic(name, settings.dialect)
         if name.startswith(RESERVED):
             msg = f"name must not begin with {RESERVED!r}, which is reserved, but is {name!r}"
             raise ValueError(msg)
         arity = 1 if handler is None else check_handler(handler)
-        slots = checks.whole("concurrency", concurrency, least=1)
-        if checks.instance("durable", durable, bool) and (handler is None or self._parts.settings.store is None):
-            msg = "durable must go with a handler, and with a store given to open_bus"
-            raise ValueError(msg)
-        policy, defaults = self._split(options)
-        if handler is None:
-            recipient = self._parts.recipient(name, None, policy, defaults)
-        else:
-            recipient = self._parts.recipient(name, self._wrapped(handler, arity), policy, defaults)
-            recipient.wants_delivery = arity > 1 or bool(self._parts.settings.middleware)
-            recipient.slots = min(slots, sys.maxsize)
+        plain = type(concurrency) is int and concurrency == 1 and durable is False
+        if not plain:
+            self._check_kind(handler, concurrency, durable)
+        policy, defaults = self._split(options) if options else (self._policy, DEFAULT_OPTIONS)
+        if handler is not None and settings.middleware:
+            handler = self._wrapped(handler, arity)
+            arity = 2
+        recipient = parts.recipient(name, handler, policy, defaults)
+        if arity > 1:
+            recipient.wants_delivery = True
+        if not plain:
             recipient.durable = durable
-        self._parts.registry.add(recipient)
-        agent = Agent(recipient, self._parts)
-        if name in self._parts.backlog.names:
+            recipient.slots = 0 if handler is None else min(concurrency, sys.maxsize)
+        parts.registry.add(recipient)
+        agent = Agent(recipient, parts)
+        if name in parts.backlog.names:
             agent.leave()
             agent.rejoin()
         return agent
 
+    def _check_kind(self, handler: Handler | None, concurrency: object, durable: object) -> None:
+        """Check what is seldom said at a registration."""
+        checks.whole("concurrency", concurrency, least=1)
+        stored = handler is not None and self._parts.settings.store is not None
+        if checks.instance("durable", durable, bool) and not stored:
+            msg = "durable must go with a handler, and with a store given to open_bus"
+            raise ValueError(msg)
+
     def _split(self, options: RegistrationKeywords) -> tuple[HandlerPolicy, SubscriptionOptions]:
         """Tell what concerns the handler from what concerns the mailbox."""
-        if not options:
-            return self._policy, DEFAULT_OPTIONS
         handling: dict[str, Any] = {"on_error": self._parts.settings.on_error}
         delivering: dict[str, Any] = {}
         for name, value in options.items():
@@ -138,8 +150,6 @@ class Bus(Keeping):
 
     def _wrapped(self, handler: Callable[..., Any], arity: int) -> Callable[..., Any]:
         """Put the middleware around `handler`, the first outermost."""
-        if not self._parts.settings.middleware:
-            return handler
 
         async def delivering(message: Any, delivery: Any) -> object:
             call: Callable[[], Awaitable[object]]

@@ -197,13 +197,18 @@ def _patterns(recipient: Recipient) -> tuple[str, ...]:
     return tuple(subscription.pattern for subscription in recipient.subscriptions)
 
 
-def _quotas(recipient: Recipient) -> list[Quota]:
-    return [recipient.quota, *(subscription._quota for subscription in recipient.subscriptions)]
+def _quotas(recipient: Recipient) -> list[Quota | None]:
+    """Return the quotas of a recipient, by their numbers; None is for one that nothing has come by."""
+    return [recipient.direct, *(subscription._made_quota for subscription in recipient.subscriptions)]
+
+
+def _quota(recipient: Recipient, number: int) -> Quota:
+    return recipient.subscriptions[number - 1]._quota if number else recipient.quota
 
 
 def _mailbox(recipient: Recipient) -> _Mailbox:
     quotas = _quotas(recipient)
-    numbers = {quota: number for number, quota in reversed(list(enumerate(quotas)))}
+    numbers = {quota: number for number, quota in enumerate(quotas) if quota is not None}
     subscriptions = {s: number for number, s in enumerate(recipient.subscriptions)}
 
     def waiting(deliveries: Iterator[Delivery]) -> tuple[_Waiting, ...]:
@@ -224,9 +229,9 @@ def _mailbox(recipient: Recipient) -> _Mailbox:
         name=recipient.name,
         patterns=_patterns(recipient),
         counts=_read(recipient, _RECIPIENT),
-        quotas=tuple((quota.total, quota.dropped) for quota in quotas),
+        quotas=tuple((0, 0) if quota is None else (quota.total, quota.dropped) for quota in quotas),
         latency=_copy(recipient.latency),
-        peak=max(lane.peak for lane in recipient.lanes),
+        peak=max((lane.peak for lane in recipient.lanes), default=0),
         away=recipient.away,
         waiting=waiting(delivery for lane in recipient.lanes for delivery in lane),
         unacknowledged=waiting(iter(recipient.unacknowledged.values())),
@@ -238,27 +243,29 @@ def _fill(parts: Parts, recipient: Recipient, mailbox: _Mailbox) -> None:
         parts.attendance.leave(recipient)
     _write(recipient, mailbox.counts)
     recipient.latency = _copy(mailbox.latency)
-    quotas = _quotas(recipient)
-    for quota, (total, dropped) in zip(quotas, mailbox.quotas, strict=True):
-        quota.total, quota.dropped = total, dropped
+    for number, (total, dropped) in enumerate(mailbox.quotas):
+        if total or dropped:
+            quota = _quota(recipient, number)
+            quota.total, quota.dropped = total, dropped
     for each in mailbox.waiting:
-        delivery = _delivery(recipient, quotas, each)
+        delivery = _delivery(recipient, each)
         quota = delivery._target.quota
         quota.waiting += 1
         quota.enter(delivery)
         quota.lane.put(delivery)
         parts.ledger.more_busy(int(quota.lane.counted))
     for each in mailbox.unacknowledged:
-        delivery = _delivery(recipient, quotas, each)
+        delivery = _delivery(recipient, each)
         recipient.unacknowledged[each.message.id] = delivery
-    recipient.lanes[0].peak = max(mailbox.peak, recipient.lanes[0].peak)
+    if mailbox.peak:
+        recipient.first_lane.peak = max(mailbox.peak, recipient.first_lane.peak)
     parts.readiness.arrange_all(recipient)
 
 
-def _delivery(recipient: Recipient, quotas: list[Quota], waiting: _Waiting) -> Delivery:
+def _delivery(recipient: Recipient, waiting: _Waiting) -> Delivery:
     all_ = recipient.subscriptions
     matched = tuple(all_[number] for number in waiting.subscriptions)
-    target = Target(recipient, quotas[waiting.quota], matched, wildcard=waiting.wildcard)
+    target = Target(recipient, _quota(recipient, waiting.quota), matched, wildcard=waiting.wildcard)
     delivery = Delivery(waiting.message, target, None)
     delivery.attempt, delivery.redelivered = waiting.attempt, waiting.redelivered
     delivery._arrived = waiting.arrived

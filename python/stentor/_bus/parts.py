@@ -152,7 +152,7 @@ class Parts:
     ) -> Recipient:
         """Make a recipient to whose handler the running context belongs; it is not registered yet."""
         recipient = Recipient(name, handler, self.current.base(), policy, options, self.readiness.arranging)
-        recipient.lane(options.behaviour())
+        recipient.expect(options.behaviour())
         return recipient
 
     def _pumping(self) -> PumpingDispatcher | None:

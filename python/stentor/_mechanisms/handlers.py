@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from inspect import CO_COROUTINE, CO_VARARGS
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     )
     """Of one message, or of the list that a batch is."""
 
+_KINDS = CO_COROUTINE | CO_VARARGS
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -48,15 +50,18 @@ def check_handler(handler: object) -> int:
 
 def _plain_arity(handler: object) -> int:
     """Return what `check_handler` does for an ordinary async function or method, quickly; else 0: look closer."""
-    bound = isinstance(handler, MethodType)
-    function = handler.__func__ if isinstance(handler, MethodType) else handler
-    if not isinstance(function, FunctionType) or function.__dict__:
+    function, bound = (handler.__func__, 1) if type(handler) is MethodType else (handler, 0)
+    if type(function) is not FunctionType or function.__dict__:
         return 0
     code = function.__code__
     positional = code.co_argcount - bound
-    required = positional - len(function.__defaults__ or ())
-    plain = inspect.CO_COROUTINE | inspect.CO_VARARGS
-    if code.co_flags & plain != inspect.CO_COROUTINE or code.co_kwonlyargcount or positional < 1 or required > 2:  # noqa: PLR2004
+    if code.co_flags & _KINDS != CO_COROUTINE or code.co_kwonlyargcount or positional < 1:
+        return 0
+    defaults = function.__defaults__
+    if defaults is None and positional == 1:
+        return 1
+    required = positional - len(defaults or ())
+    if required > 2:  # noqa: PLR2004
         return 0
     return 2 if required == 2 or code.co_varnames[1 + bound : positional + bound][:1] == ("delivery",) else 1  # noqa: PLR2004
 

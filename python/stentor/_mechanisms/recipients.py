@@ -42,11 +42,26 @@ class Recipient(RecipientState):
     def quota(self) -> Quota:
         """For what is addressed to it directly, or to everybody; made when it is first needed."""
         if self.direct is None:
-            self.direct = quota_of(self.lanes[0], self.options)
+            self.direct = quota_of(self.first_lane, self.options)
         return self.direct
+
+    @property
+    def first_lane(self) -> Lane:
+        """That of what is addressed to it directly, which comes before all others, made if there is none."""
+        return self.lanes[0] if self.has_lanes else self._open(self.options.behaviour(), backlog=False)
+
+    def expect(self, mode: Mode) -> None:
+        """Let something come in `mode` from now on.
+
+        The lane of an agent that has no other can wait for its first message: whenever it is made, it is the first.
+        """
+        if self.has_lanes or mode is not REALTIME:
+            self.lane(mode)
 
     def lane(self, mode: Mode, *, backlog: bool = False) -> Lane:
         """Return the lane for `mode`, made if there is none; the backlog has a lane of its own."""
+        if not self.has_lanes:
+            self._open(self.options.behaviour(), backlog=False)
         return self.find_lane(mode, backlog) or self._open(mode, backlog=backlog)
 
     def _open(self, mode: Mode, *, backlog: bool) -> Lane:
@@ -103,7 +118,7 @@ class Recipient(RecipientState):
             waiting=self.waiting,
             running=self.running_count,
             unacknowledged=self.unacknowledged_count,
-            peak_waiting=max(lane.peak for lane in self.lanes),
+            peak_waiting=max((lane.peak for lane in self.lanes), default=0),
             retries=self.retries,
             latency=latency_of(self.latency),
             blocked=self.blocked,

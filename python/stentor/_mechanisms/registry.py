@@ -50,17 +50,19 @@ class Registry:
         name = recipient.name
         if name in self._stand_ins or self._by_name.setdefault(name, recipient) is not recipient:
             raise AlreadyRegisteredError(name)
-        self._tell(recipient, there=True)
+        if self.on_change:
+            self._tell(recipient, there=True)
 
     def remove(self, recipient: Recipient) -> None:
         """Give the recipient's name back."""
         del self._by_name[recipient.name]
         self._leaving.append(recipient)
         self._forget()
-        self._tell(recipient, there=False)
+        if self.on_change:
+            self._tell(recipient, there=False)
 
     def _tell(self, recipient: Recipient, *, there: bool) -> None:
-        if self.on_change and not (recipient.is_feed or recipient.is_extension):
+        if not (recipient.is_feed or recipient.is_extension):
             for listener in self.on_change:
                 listener(recipient.name, there=there)
 

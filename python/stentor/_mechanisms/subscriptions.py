@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol, final
 
+from stentor._mechanisms.mailbox import quota_of
 from stentor._mechanisms.matching import MatchTable
 from stentor._mechanisms.routes import Route
 from stentor._mechanisms.statistics import SubscriptionStatistics
@@ -50,16 +51,19 @@ class Subscription:
         <closed Subscription of 'gpt4' to 'ai.**'>
     """
 
-    __slots__ = ("_id", "_quota", "_recipient", "_table", "_wildcard", "pattern")
+    __slots__ = ("_id", "_made_quota", "_options", "_recipient", "_table", "_wildcard", "pattern")
 
     pattern: str
     """The text that was subscribed to."""
 
-    def __init__(self, table: SubscriptionTable, pattern: str, recipient: Recipient, quota: Quota) -> None:
+    def __init__(
+        self, table: SubscriptionTable, pattern: str, recipient: Recipient, options: SubscriptionOptions
+    ) -> None:
         """Enter a subscription into `table`; users call `Agent.subscribe`."""
         self.pattern = pattern
+        self._options = options
         self._recipient = recipient
-        self._quota = quota
+        self._made_quota: Quota | None = None
         self._wildcard: bool | None = None
         self._table: SubscriptionTable | None = table
         self._id = table.enter(self, recipient)
@@ -83,23 +87,23 @@ class Subscription:
     def readiness(self) -> tuple[bool, bool, int]:
         """How ready its agent is for one more message, the readiest first: not away, with room, with least to do."""
         recipient = self._recipient
-        full = self._quota.waiting >= self._quota.capacity
+        full = self.waiting >= self._options.capacity
         return recipient.away, full, recipient.waiting + recipient.running_count
 
     @property
     def options(self) -> SubscriptionOptions:
         """How its messages are delivered, and what bounds them."""
-        return self._quota.options
+        return self._options
 
     @property
     def mode(self) -> DeliveryMode | Mode:
         """When the agent is called, and with what."""
-        return self._quota.options.mode
+        return self._options.mode
 
     @property
     def waiting(self) -> int:
         """How many messages wait because of it now; never more than its capacity."""
-        return self._quota.waiting
+        return 0 if self._made_quota is None else self._made_quota.waiting
 
     @property
     def closed(self) -> bool:
@@ -116,22 +120,30 @@ class Subscription:
 
     def statistics(self) -> SubscriptionStatistics:
         """Return what has come by it: what was delivered because it governed the delivery."""
-        quota = self._quota
+        quota = self._made_quota
         return SubscriptionStatistics(
             agent=self.agent,
             pattern=self.pattern,
-            capacity=quota.capacity,
-            accepted=quota.total,
-            dropped=quota.dropped,
-            waiting=quota.waiting,
+            capacity=self._options.capacity,
+            accepted=0 if quota is None else quota.total,
+            dropped=0 if quota is None else quota.dropped,
+            waiting=self.waiting,
         )
+
+    @property
+    def _quota(self) -> Quota:
+        """What bounds its messages; made with the first route that it is on."""
+        if self._made_quota is None:
+            self._made_quota = quota_of(self._recipient.lane(self._options.behaviour()), self._options)
+        return self._made_quota
 
     def close(self) -> None:
         """End it: nothing published from now on comes by it; what was accepted stays. A second close does nothing."""
         if self._table is not None:
             self._table.discard(self._id, self._recipient)
             self._table = None
-            self._quota.wake_all()
+            if self._made_quota is not None:
+                self._made_quota.wake_all()
 
     def __enter__(self) -> Subscription:
         """Return the subscription."""

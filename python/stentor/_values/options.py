@@ -129,15 +129,19 @@ class SubscriptionOptions:
 
     def behaviour(self) -> Mode:
         """Return the mode with its settings."""
-        if self.mode is DeliveryMode.REALTIME:
+        mode = self.mode
+        if mode is _REALTIME:
             return REALTIME
-        if self.mode is DeliveryMode.BATCH:
+        if mode is _BATCH:
             return Batch(self.batch_size, self.batch_timeout)
-        if self.mode is DeliveryMode.POLLING:
+        if mode is _POLLING:
             return Polling(self.auto_ack)
-        return self.mode
+        return mode
 
 
+_REALTIME: Final = DeliveryMode.REALTIME  # because to look a member up in its class takes long
+_BATCH: Final = DeliveryMode.BATCH
+_POLLING: Final = DeliveryMode.POLLING
 REALTIME: Final = Realtime()
 DEFAULT_OPTIONS: Final = SubscriptionOptions()
 

@@ -169,6 +169,12 @@ impl RecipientState {
         PyTuple::new(py, all)
     }
 
+    /// Whether it has a lane yet.
+    #[getter]
+    fn has_lanes(&self) -> bool {
+        self.lanes.with(|lanes| !lanes.is_empty())
+    }
+
     /// Return the lane for `mode`, that of the backlog or the other one, or None if there is none.
     fn find_lane(&self, mode: &Bound<'_, PyAny>, backlog: bool) -> PyResult<Option<Py<Lane>>> {
         let mut place = 0;
