@@ -1610,8 +1610,6 @@ class Entry:
     """Bytes that it takes, about."""
     number: int
     """Its number in its scope, 0 before it has one."""
-    tries: int
-    """How often it has been put on the wire."""
     over: Event | None
     """Is set when it is confirmed, or dropped, if somebody waits for that."""
     dropped: bool
@@ -1635,13 +1633,20 @@ class Frames:
     """Makes and opens the ordinary envelopes of one bridge."""
 
     def __new__(
-        cls, origin: bytes, *, max_size: int, most_hops: int, anchor: float, ages: Sequence[float]
+        cls,
+        origin: bytes,
+        *,
+        streams: Sequence[str],
+        max_size: int,
+        most_hops: int,
+        anchor: float,
+        ages: Sequence[float],
     ) -> Frames: ...
-    def entry(self, message: Message, scope: str, hop: int, now: float, again: bool) -> Entry | None:
+    def entry(self, message: Message, hop: int, now: float, again: bool) -> Entry | None:
         """Return an ordinary message as an entry of the outbox, accepted `now`; None if it is no ordinary one."""
 
-    def seal(self, entries: list[Entry]) -> list[bytes]:
-        """Return the envelopes of entries that have their numbers, in their order."""
+    def seal(self, entries: list[Entry], again: bool) -> list[bytes]:
+        """Return the envelopes of entries that have their numbers, in their order; `again` if they may have come."""
 
     def open(
         self,

@@ -26,7 +26,7 @@ from typing import Any, Final, TypeVar
 import trio
 
 import stentor
-from stentor.bridge import BridgeStatistics, LinkTiming, RedisBridge
+from stentor.bridge import BridgeStatistics, GapKind, LinkTiming, RedisBridge
 from tests.bridge.proxy import Proxy, open_proxy
 from tests.bridge.servers import SERVICE, RedisServer, redis_server, sentinel_setup
 
@@ -119,6 +119,13 @@ class World:
     async def ask(self, *command: str | float, server: RedisServer | None = None) -> Any:
         """Send the server a command by a connection of its own."""
         return await trio.to_thread.run_sync(partial((server or self.server).ask, *command))
+
+    async def acquainted(self) -> None:
+        """Wait until the receiver has been told how far the sender has numbered: earlier losses nobody can report."""
+        parts = self.receiver._parts
+        assert parts is not None
+        while not any(known.answered for _, known in parts.sequencing.items()):  # noqa: ASYNC110 - nobody tells
+            await trio.sleep(0.01)
 
     async def settle(self) -> None:
         """Wait until everything that can come has come: the outbox is empty and nothing is missing unreported."""
@@ -390,6 +397,7 @@ async def _play(cell: Cell, world: World, urls: list[str]) -> None:
             consumer = there.register("consumer", world.handle)
             await world.receiver.subscribe(consumer, "work.*", capacity=100)
             await world.sender.synced()
+            await world.acquainted()
             stop = trio.Event()
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(world.publish, here, stop)
@@ -427,7 +435,9 @@ def _judge(cell: Cell, world: World) -> Outcome:
         "dropped": sent.dropped,
         "reconnects": sent.reconnects + got.reconnects,
     }
-    if world.transport in cell.lossless and outcome.lost:
+    # where the machine is too busy for these timings a connection is given up, and by pubsub what passes then is lost
+    given_up = world.transport == "pubsub" and got.gaps.get(GapKind.DOWN.value, 0)
+    if world.transport in cell.lossless and outcome.lost and not given_up:
         outcome.notes["should be lossless"] = True
     return outcome
 

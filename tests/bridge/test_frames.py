@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections import Counter
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+import stentor
 from stentor import AddressingMode, Message, Priority
 from stentor.bridge._body import DIRECT, MESSAGE, decode_body, encode_body
 from stentor.bridge._clock import AnchoredClock
@@ -22,6 +24,9 @@ from stentor.bridge._hops import MOST_HOPS
 from stentor.bridge._sequencing import REPEAT, Sequencing
 from tests.bridge.test_bodies import FIELDS, MESSAGES, mutated, nested, random_payload
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 CLOCK = AnchoredClock(wall=lambda: 1024.0, steady=lambda: 0.0)
 HERE = b"the-here"
 THERE = b"th-there"
@@ -29,9 +34,9 @@ CODEC = EnvelopeCodec()
 TOPIC = "a.topic"
 
 
-def frames(origin: bytes = HERE, max_size: int = 2**20) -> Frames:
+def frames(origin: bytes = HERE, max_size: int = 2**20, streams: Sequence[str] = ()) -> Frames:
     """Those of one bridge."""
-    return Frames(origin, max_size=max_size, most_hops=MOST_HOPS, anchor=CLOCK.anchor, ages=AGES)
+    return Frames(origin, streams=streams, max_size=max_size, most_hops=MOST_HOPS, anchor=CLOCK.anchor, ages=AGES)
 
 
 class Receiver:
@@ -92,7 +97,7 @@ def fields(message: Message) -> list[object]:
 
 @given(MESSAGES, st.booleans())
 def test_what_is_made_is_the_same(message: Message, again: bool) -> None:
-    made = frames().entry(message, "scope", 2, 3.5, again)
+    made = frames().entry(message, 2, 3.5, again)
     try:
         body = encode_body(message, CLOCK, again=again)
     except UnsendableError:
@@ -100,18 +105,37 @@ def test_what_is_made_is_the_same(message: Message, again: bool) -> None:
         return
     if made is None:  # a key that is no string, which only the other half sends
         return
-    assert (made.kind, made.scope, made.topic, made.hop) == (MESSAGE, "scope", TOPIC, 2)
+    assert (made.kind, made.scope, made.topic, made.hop) == (MESSAGE, TOPIC, TOPIC, 2)
     assert (made.sent_at, made.accepted_at, made.expires_at) == (1_027_500, 3.5, message.expires_at)
     assert made.body == body
 
 
-@given(MESSAGES, st.integers(1, 2**64 - 1), st.integers(1, MOST_HOPS), st.integers(1, 3))
-def test_what_is_sealed_is_the_same(message: Message, number: int, hop: int, tries: int) -> None:
+@given(MESSAGES, st.integers(1, 2**64 - 1), st.integers(1, MOST_HOPS), st.booleans())
+def test_what_is_sealed_is_the_same(message: Message, number: int, hop: int, again: bool) -> None:
     body = encode_body(message, CLOCK)
     one = Entry(MESSAGE, TOPIC, TOPIC, body, hop, 77, 0.0)
-    one.number, one.tries = number, tries
-    expected = Envelope(MESSAGE, HERE, number, hop, again=tries > 1, sent_at=77, topic=TOPIC, body=body)
-    assert frames().seal([one, one]) == [CODEC.encode(expected)] * 2
+    one.number = number
+    expected = Envelope(MESSAGE, HERE, number, hop, again=again, sent_at=77, topic=TOPIC, body=body)
+    assert frames().seal([one, one], again) == [CODEC.encode(expected)] * 2
+
+
+async def test_the_id_that_a_bus_gives_is_the_same() -> None:
+    async with stentor.open_bus() as bus:
+        bus._parts.ids.number = 998
+        for _ in range(3):
+            message = (await bus.publish(TOPIC)).message
+            made = frames().entry(message, 1, 0.0, False)  # noqa: FBT003
+            assert made is not None
+            assert made.body == encode_body(message, CLOCK)
+            assert decode_body(TOPIC, made.body, CLOCK).id == message.id
+
+
+def test_topics_are_spread_over_streams() -> None:
+    made = frames(streams=("zero", "one", "two"))
+    for topic in map("a.{}".format, range(20)):
+        one = made.entry(Message(topic, id="m"), 1, 0.0, False)  # noqa: FBT003
+        assert one is not None
+        assert one.scope == ("zero", "one", "two")[crc32(topic.encode()) % 3]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +160,7 @@ def test_what_is_sealed_is_the_same(message: Message, number: int, hop: int, tri
     ids=repr,
 )
 def test_what_is_out_of_the_ordinary_is_left_to_the_other_half(message: Message) -> None:
-    assert frames(max_size=900).entry(message, "scope", 1, 0.0, False) is None  # noqa: FBT003
+    assert frames(max_size=900).entry(message, 1, 0.0, False) is None  # noqa: FBT003
 
 
 # -- the way in -------------------------------------------------------------------------------------------------------
@@ -164,11 +188,11 @@ def test_an_ordinary_message_is_opened_here() -> None:
     message = Message(
         TOPIC, payload, id="m", sender="s", priority=Priority.URGENT, ttl=5.0, headers={"k": "v"}, cause="c"
     )
-    one = frames(THERE).entry(message, TOPIC, 1, 0.0, False)  # noqa: FBT003
+    one = frames(THERE).entry(message, 1, 0.0, False)  # noqa: FBT003
     assert one is not None
     one.number = 1
     receiver = Receiver()
-    found = receiver.open(push(*frames(THERE).seal([one])))
+    found = receiver.open(push(*frames(THERE).seal([one], again=False)))
     assert found.stop == 1
     (opened,) = found.messages
     assert opened is not None

@@ -13,15 +13,15 @@ MOST_HOPS: Final = 8
 
 _hops: Final[WeakKeyDictionary[stentor.Message, int]] = WeakKeyDictionary()
 _bridges: Final[WeakKeyDictionary[stentor.Bus, int]] = WeakKeyDictionary()
-_several: Final[list[bool]] = []
+several_bridges: Final[list[bool]] = []
 """Holds something once a bus has had several bridges; until then no message has crossed any."""
 
 
 def count_bridge(bus: stentor.Bus, change: int) -> None:
     """Take note that a bus has one bridge more, or less."""
     _bridges[bus] = _bridges.get(bus, 0) + change
-    if has_others(bus) and not _several:
-        _several.append(True)
+    if has_others(bus) and not several_bridges:
+        several_bridges.append(True)
 
 
 def has_others(bus: stentor.Bus) -> bool:
@@ -31,10 +31,10 @@ def has_others(bus: stentor.Bus) -> bool:
 
 def note_hops(bus: stentor.Bus, message: stentor.Message, hops: int) -> None:
     """Remember how many bridges a message has crossed, if there is another that could take it further."""
-    if _several and has_others(bus):
+    if several_bridges and has_others(bus):
         _hops[message] = hops
 
 
 def hops_of(message: stentor.Message) -> int:
     """Return how many bridges a message has crossed."""
-    return _hops.get(message, 0) if _several else 0
+    return _hops.get(message, 0) if several_bridges else 0

@@ -39,6 +39,11 @@ class Outbox:
         self._latest = overflow is Overflow.LATEST
         self._waiting: OrderedDict[Entry, None] = OrderedDict()
         self._on_the_wire: list[Entry] = []
+        self._wire_bytes = 0
+        self.again = False
+        """Whether what was taken last is in doubt: it may have been sent before."""
+        self.tells = False
+        """Whether somebody waits for any entry to be confirmed."""
         self._by_topic: dict[str, Entry] = {}
         """LATEST: what waits, by topic."""
         self._bytes = 0
@@ -77,27 +82,36 @@ class Outbox:
 
     def offer(self, entry: Entry) -> bool:
         """Number and take `entry`, or what the policy says; False when it is not taken, and has to wait for room."""
+        if not self._latest and self._count < self._capacity and self._bytes < self._capacity_bytes:
+            self._put(entry)
+            return True
         if self._latest and (older := self._by_topic.get(entry.topic)) is not None:
             del self._waiting[older]
             self._drop(older)
         full = self._count >= self._capacity or self._bytes >= self._capacity_bytes
         if full and not self._make_room():
             return False
-        entry.number = self._number(entry.scope, entry.accepted_at)
-        self.accepted += 1
         if full and self.is_full:  # the newest is dropped, or everything is on the wire
+            entry.number = self._number(entry.scope, entry.accepted_at)
+            self.accepted += 1
             self._drop_new(entry)
             return True
         if self._latest:
             self._by_topic[entry.topic] = entry
-        self._waiting[entry] = None
-        self._bytes += entry.size
-        self._count += 1
-        if self._count > self.peak:
-            self.peak = self._count
-        if len(self._waiting) == 1:
-            self.on_entry()
+        self._put(entry)
         return True
+
+    def _put(self, entry: Entry) -> None:
+        entry.number = self._number(entry.scope, entry.accepted_at)
+        self.accepted += 1
+        waiting = self._waiting
+        waiting[entry] = None
+        self._bytes += entry.size
+        self._count = count = self._count + 1
+        if count > self.peak:
+            self.peak = count
+        if len(waiting) == 1:
+            self.on_entry()
 
     def _make_room(self) -> bool:
         """Drop what the policy says; return whether a new entry is to be taken, or dropped, now."""
@@ -137,11 +151,12 @@ class Outbox:
         What has expired by `now` is left out; its number is a hole.
         """
         wire, waiting = self._on_the_wire, self._waiting
+        self.again = bool(wire)
         if wire:
-            self.repeated += sum(entry.tries > 0 for entry in wire)
+            self.repeated += len(wire)
+            return list(wire)
         size = 0
-        in_doubt = self._is_in_doubt
-        while not in_doubt and waiting and len(wire) < most and size < most_bytes:
+        while waiting and len(wire) < most and size < most_bytes:
             entry, _ = waiting.popitem(last=False)
             if self._latest and self._by_topic.get(entry.topic) is entry:
                 del self._by_topic[entry.topic]
@@ -153,25 +168,23 @@ class Outbox:
                 continue
             size += entry.size
             wire.append(entry)
-        for entry in wire:
-            entry.tries += 1
+        self._wire_bytes = size
         return list(wire)
-
-    @property
-    def _is_in_doubt(self) -> bool:
-        return bool(self._on_the_wire) and self._on_the_wire[0].tries > 0
 
     def confirm(self, entries: list[Entry], *, dropped: bool = False) -> None:
         """The server has these, or has refused them for good; whatever else was taken is still to be sent."""
         if len(entries) == len(self._on_the_wire):
+            size = self._wire_bytes
             self._on_the_wire = []
         else:
             gone = set(entries)
+            size = sum(entry.size for entry in gone)
             self._on_the_wire = [entry for entry in self._on_the_wire if entry not in gone]
+        self._wire_bytes -= size
+        self._bytes -= size
         self._count -= len(entries)
-        for entry in entries:
-            self._bytes -= entry.size
-            if entry.over is not None:
+        if self.tells:
+            for entry in entries:
                 self._end(entry, dropped=dropped)
         if dropped:
             self.dropped += len(entries)

@@ -11,7 +11,7 @@ from stentor.bridge._body import DIRECT, MESSAGE, REPLY, encode_body
 from stentor.bridge._envelope import MAX_TOPIC_BYTES
 from stentor.bridge._errors import UnsendableError
 from stentor.bridge._frames import Entry
-from stentor.bridge._hops import MOST_HOPS, hops_of
+from stentor.bridge._hops import MOST_HOPS, hops_of, several_bridges
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +76,11 @@ class Outgoing:
             LookupError: It is for an agent that no node has any more.
             RuntimeError: It has gone in a circle.
         """
-        entry = self._entry(message)
+        entry = None
+        if not several_bridges and not self._extension.expects_reply(message):
+            entry = self._frames.entry(message, 1, self._clock.steady(), False)  # noqa: FBT003 - the hot path
+        if entry is None:
+            entry = self._entry(message)
         while not self._outbox.offer(entry):
             await self._outbox.room()
 
@@ -89,6 +93,7 @@ class Outgoing:
         """
         entry = self._entry(message, again=delivery.redelivered)
         entry.over = trio.Event()
+        self._outbox.tells = True
         while not self._outbox.offer(entry):
             await self._outbox.room()
         await entry.over.wait()
@@ -104,8 +109,7 @@ class Outgoing:
             raise RuntimeError(msg)
         asked_by = self._node if self._extension.expects_reply(message) else ""
         if not asked_by:
-            scope = self._scope_of(message.topic)
-            entry = self._frames.entry(message, scope, hop, self._clock.steady(), again)
+            entry = self._frames.entry(message, hop, self._clock.steady(), again)
             if entry is not None:
                 return entry
         if message.addressing is not stentor.AddressingMode.DIRECT:

@@ -97,7 +97,14 @@ class Parts:
         self.codec = codec = EnvelopeCodec(
             namespace=settings.namespace, keys=settings.keys, sign_with=settings.sign_with, max_size=settings.max_size
         )
-        frames = Frames(origin, max_size=settings.max_size, most_hops=MOST_HOPS, anchor=clock.anchor, ages=AGES)
+        frames = Frames(
+            origin,
+            streams=[keys.stream(n) for n in range(settings.shards)] if settings.transport == "streams" else [],
+            max_size=settings.max_size,
+            most_hops=MOST_HOPS,
+            anchor=clock.anchor,
+            ages=AGES,
+        )
         self.numbering = Numbering(capacity=settings.scopes)
         self.outbox = Outbox(
             self.numbering.next,

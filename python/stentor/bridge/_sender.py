@@ -83,7 +83,7 @@ class Sender:
         self._transport = transport
         self._link = link
         self._codec = codec
-        self._seal: Callable[[list[Entry]], list[bytes]] = self._sign if codec.signs else frames.seal
+        self._seal: Callable[[list[Entry], bool], list[bytes]] = self._sign if codec.signs else frames.seal
         self._clock = clock
         self.origin = origin
         self._node = node
@@ -146,7 +146,7 @@ class Sender:
     async def _send(self, connection: Connection) -> None:
         """Send one pipeline, and take note of what became of it."""
         entries = self._outbox.take(self._clock.steady(), most=BATCH, most_bytes=BATCH_BYTES)
-        commands = self._transport.commands(entries, self._seal(entries)) if entries else []
+        commands = self._transport.commands(entries, self._seal(entries, self._outbox.again)) if entries else []
         size = len(commands)
         said, answers, due = list(self._said), self._answers, self._beacon_due
         commands += [self._transport.control_command(self._wrapped(control)) for control in said]
@@ -213,7 +213,7 @@ class Sender:
                     self._link.fail(connection, reply)
                     return
 
-    def _sign(self, entries: list[Entry]) -> list[bytes]:
+    def _sign(self, entries: list[Entry], again: bool) -> list[bytes]:  # noqa: FBT001 - as `Frames.seal` has it
         return [
             self._codec.encode(
                 Envelope(
@@ -221,7 +221,7 @@ class Sender:
                     self.origin,
                     entry.number,
                     entry.hop,
-                    entry.tries > 1,
+                    again,
                     entry.sent_at,
                     entry.topic,
                     entry.body,

@@ -50,7 +50,10 @@ pub(super) fn write<'py>(
 fn id(writer: &mut Writer, py: Python<'_>, id: &Id) -> Plainly<()> {
     match id {
         Id::Text(text) => writer.string(text.bind(py).as_any()),
-        Id::Number(..) => writer.string(id.text(py)?.bind(py).as_any()),
+        Id::Number(prefix, number) => {
+            let prefix = prefix.bind(py).to_str()?;
+            writer.joined(prefix, *number)
+        }
     }
 }
 

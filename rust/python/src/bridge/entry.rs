@@ -34,7 +34,6 @@ pub(crate) struct Entry {
     #[pyo3(get)]
     size: usize,
     pub(super) number: LockedCell<u64>,
-    pub(super) tries: LockedCell<u32>,
     over: LockedCell<Option<Py<PyAny>>>,
     dropped: LockedCell<bool>,
 }
@@ -68,7 +67,6 @@ impl Entry {
             expires_at,
             size,
             number: LockedCell::new(0),
-            tries: LockedCell::new(0),
             over: LockedCell::new(None),
             dropped: LockedCell::new(false),
         })
@@ -78,8 +76,6 @@ impl Entry {
 properties! { Entry {
     /// Its number in its scope, 0 before it has one.
     number, set_number: u64;
-    /// How often it has been put on the wire.
-    tries, set_tries: u32;
     /// Whether it was dropped.
     dropped, set_dropped: bool;
 } }

@@ -3,6 +3,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyList, PyString, PyTuple};
 
+use super::checksum::crc32;
 use super::entry::Entry;
 use super::head::{Head, Origin};
 use super::{body, unless_odd};
@@ -19,6 +20,8 @@ const PUBLISHED: [&[u8]; 3] = [b"message", b"pmessage", b"smessage"];
 #[pyclass(module = "stentor._native", frozen)]
 pub(crate) struct Frames {
     origin: Origin,
+    /// Over which topics are spread; none where each topic is numbered by itself.
+    streams: Vec<Py<PyString>>,
     most: usize,
     most_hops: u8,
     anchor: f64,
@@ -88,10 +91,18 @@ struct Books<'a, 'py> {
 #[pymethods]
 impl Frames {
     #[new]
-    #[pyo3(signature = (origin, *, max_size, most_hops, anchor, ages))]
-    fn new(origin: Origin, max_size: usize, most_hops: u8, anchor: f64, ages: Vec<f64>) -> Self {
+    #[pyo3(signature = (origin, *, streams, max_size, most_hops, anchor, ages))]
+    fn new(
+        origin: Origin,
+        streams: Vec<Py<PyString>>,
+        max_size: usize,
+        most_hops: u8,
+        anchor: f64,
+        ages: Vec<f64>,
+    ) -> Self {
         Self {
             origin,
+            streams,
             most: max_size,
             most_hops,
             anchor,
@@ -104,7 +115,6 @@ impl Frames {
         &self,
         py: Python<'_>,
         message: &Bound<'_, Message>,
-        scope: Py<PyString>,
         hop: u8,
         now: f64,
         again: bool,
@@ -119,6 +129,8 @@ impl Frames {
         let Some(body) = unless_odd(body::write(py, state, self.anchor, again))? else {
             return Ok(None);
         };
+        let shard = crc32(0, topic.as_bytes()) as usize % self.streams.len().max(1);
+        let scope = self.streams.get(shard).unwrap_or(&state.topic);
         let size = body.as_bytes().len() + topic.len() + ROOM_FOR_HEAD;
         if size > self.most || topic.len() > usize::from(u16::MAX) {
             return Ok(None);
@@ -126,7 +138,7 @@ impl Frames {
         Entry::new(
             py,
             MESSAGE,
-            scope,
+            scope.clone_ref(py),
             state.topic.clone_ref(py),
             body.unbind(),
             hop,
@@ -137,18 +149,19 @@ impl Frames {
         .map(Some)
     }
 
-    /// Return the envelopes of entries that have their numbers, in their order.
+    /// Return the envelopes of entries that have their numbers, in their order; `again` if they may have been sent.
     fn seal<'py>(
         &self,
         py: Python<'py>,
         entries: &Bound<'py, PyList>,
+        again: bool,
     ) -> PyResult<Bound<'py, PyList>> {
         let frames = PyList::empty(py);
         for entry in entries.iter() {
             let entry = entry.cast::<Entry>()?.get();
             let head = Head {
                 kind: entry.kind,
-                again: entry.tries.get() > 1,
+                again,
                 origin: self.origin,
                 number: entry.number.get(),
                 sent_at: entry.sent_at,

@@ -1,4 +1,6 @@
 //! Plain values as MessagePack, each in its shortest form.
+use std::io::Write;
+
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString};
 
@@ -53,8 +55,22 @@ impl Writer {
 
     #[inline]
     pub(super) fn text(&mut self, text: &str) -> Plainly<()> {
-        self.length(text.len(), Some((0xa0, 32)), (Some(0xd9), 0xda, 0xdb))?;
+        self.text_of_length(text.len())?;
         self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+
+    fn text_of_length(&mut self, length: usize) -> Plainly<()> {
+        self.length(length, Some((0xa0, 32)), (Some(0xd9), 0xda, 0xdb))
+    }
+
+    /// A text and a number, with a hyphen between them.
+    pub(super) fn joined(&mut self, text: &str, number: u64) -> Plainly<()> {
+        let digits = number.checked_ilog10().unwrap_or(0) as usize + 1;
+        self.text_of_length(text.len() + 1 + digits)?;
+        self.0.extend_from_slice(text.as_bytes());
+        // writing to a vector does not fail
+        let _ = write!(self.0, "-{number}");
         Ok(())
     }
 
