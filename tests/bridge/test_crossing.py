@@ -10,10 +10,11 @@ import trio
 
 import stentor
 from stentor import AddressingMode, Priority, Trouble
-from stentor.bridge import Gap, GapKind, RedisBridge, UnsendableError, _bridge
+from stentor.bridge import Gap, GapKind, LinkTiming, RedisBridge, UnsendableError, _bridge
 from stentor.bridge._body import Beacon, Control, Goodbye, Presence, RollCall, encode_control
 from stentor.bridge._envelope import Envelope, EnvelopeCodec
 from tests.bridge.joined import OPTIONS, Log, joined, until
+from tests.bridge.proxy import open_proxy
 from tests.bridge.servers import RedisServer, redis_server
 
 if TYPE_CHECKING:
@@ -81,6 +82,26 @@ async def test_nothing_crosses_that_no_pattern_names(server: RedisServer, transp
             assert sorted(map(str, log.payloads)) == ["ai.x", "stays there"]
             assert out_of.statistics().accepted == 2
             assert into.statistics().accepted == 0
+
+
+@both
+async def test_a_copy_that_comes_after_its_senders_goodbye_is_a_repeat(server: RedisServer, transport: str) -> None:
+    log = Log()
+    async with joined(server, "b", in_=["t"], transport=transport) as (there, into), open_proxy(server.port) as path:
+        await into.subscribe(there.register("reader", log), "t")
+        async with stentor.open_bus() as here:
+            quick = LinkTiming(interval=0.2, grace=0.2, timeout=0.4, first_delay=0.02, max_delay=0.2)
+            options: dict[str, Any] = OPTIONS | {"node": "a", "transport": transport, "timing": quick}
+            async with RedisBridge(here, path.url, out=["t"], **options) as out_of:
+                await here.publish("t", "first")
+                await until(lambda: log.payloads == ["first"])
+                path.hold("up", "down", later_ones=False)
+                await here.publish("t", "second")
+                await until(lambda: log.payloads == ["first", "second"])
+                assert out_of.statistics().sent_again
+        path.release()  # the first copy of the second message, on a connection that was given up
+        await until(lambda: into.statistics().repeats)
+        assert log.payloads == ["first", "second"]
 
 
 async def test_a_process_gets_only_what_somebody_listens_to(server: RedisServer) -> None:

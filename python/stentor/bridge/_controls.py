@@ -125,8 +125,8 @@ class Controls:
             return
         known.node = node
         for earlier, other in self._sequencing.items():
-            if other.node == node and earlier != origin:
-                self._sequencing.drop(earlier)
+            if other.node == node and earlier != origin and not other.gone:
+                other.gone = True
                 self._counts.gap(
                     Gap(
                         kind=GapKind.SUCCEEDED,
@@ -153,7 +153,7 @@ class Controls:
 
     def _goodbye(self, known: Origin, origin: bytes, goodbye: Goodbye) -> None:
         self._reach(known, origin, goodbye.scopes, answer=False)
-        self._sequencing.drop(origin)
+        known.gone = True
         if self._directory is not None:
             self._directory.leave(goodbye.node)
 

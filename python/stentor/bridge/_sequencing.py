@@ -24,7 +24,7 @@ REPEAT: Final = -1
 class Origin:
     """What is known of one origin, which is one incarnation of a node."""
 
-    __slots__ = ("answered", "heard", "last", "node")
+    __slots__ = ("answered", "gone", "heard", "last", "node")
 
     def __init__(self) -> None:
         """Know nothing."""
@@ -34,6 +34,8 @@ class Origin:
         """The node, once it has said so."""
         self.answered = False
         """Whether it has answered the last roll call, so that a scope not heard of begins at 1."""
+        self.gone = False
+        """Whether it has said goodbye or has a successor. Its numbers stay: a copy of what it sent may still come."""
         self.heard = 0.0
         """When something came from it last."""
 
@@ -115,10 +117,6 @@ class Sequencing:
             known.answered = False
             for scope in [scope for scope in known.last if not keep(scope)]:
                 del known.last[scope]
-
-    def drop(self, origin: bytes) -> Origin | None:
-        """Forget an origin that is gone, and return what was known of it."""
-        return self.origins.pop(origin, None)
 
     def begin_anew(self, origin: Origin, scopes: Iterable[str]) -> None:
         """Forget the numbers of scopes that the origin has forgotten too."""
