@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -52,9 +53,15 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
     return status, said.out, said.err
 
 
-def start(*arguments: str, out: int = subprocess.PIPE) -> subprocess.Popen[str]:
+@contextmanager
+def start(*arguments: str, out: int = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
+    """Start the command in a process of its own, which ends at the latest when the test does."""
     command = [sys.executable, "-m", "stentor", "bridge", *arguments]
-    return subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE, text=True)
+    with subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def listeners(server: RedisServer) -> int:
@@ -95,7 +102,7 @@ def test_a_stream_is_shown_from_its_beginning_or_its_end(
     assert (seen["topic"], seen["payload"], seen["priority"], seen["ttl"]) == ("a.b", [1, 2], "urgent", 60.0)
     assert (seen["headers"], seen["content_type"], seen["seq"], status) == ({"k": "v"}, "text", 1, 0)
     with start("tail", *place, "--limit", "1") as tail:
-        wait_until(lambda: b"name=stentor-tail" in server.ask("CLIENT", "LIST"), "somebody reads")
+        wait_until(lambda: b"cmd=xread" in server.ask("CLIENT", "LIST"), "somebody reads")
         run(capsys, "send", *place, "a.b", "later")
         out, _err = tail.communicate(timeout=SECONDS)
     assert out.endswith(' a.b: "later"\n')
