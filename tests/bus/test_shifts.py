@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import types
@@ -182,6 +183,57 @@ async def test_a_shift_that_is_closed_ends_the_handler_that_waits() -> None:
         await bus.settled()
         assert (bus.statistics().handled, bus.statistics().abandoned) == (1, 1)
         check_conservation(bus)
+
+
+async def test_a_handler_that_waits_has_a_delivery_when_somebody_asks_for_it() -> None:
+    def deliveries() -> int:
+        return sum(isinstance(each, stentor.Delivery) for each in gc.get_objects())
+
+    async def handler(_: stentor.Message) -> None:
+        await trio.sleep(1)
+
+    async with stentor.open_bus(dispatcher="native") as bus:
+        gc.collect()
+        before = deliveries()
+        waiting = Waiting(bus, handler)
+        await waiting.task()
+        recipient = waiting.agent._recipient
+        assert deliveries() == before
+        (delivery,) = recipient.running
+        scope = delivery._scope
+        assert scope is not None
+        assert list(recipient.running) == [delivery]
+        await bus.settled()
+        assert not recipient.running
+        assert delivery._scope is None
+        await bus.publish("t")
+        await bus.settled()
+        del delivery
+        assert deliveries() == before
+        check_conservation(bus)
+
+
+@both
+async def test_handlers_that_wait_run_in_the_order_in_which_they_began_whoever_asks(
+    name: Literal["native", "python"],
+) -> None:
+    async def handler(message: stentor.Message) -> None:
+        if message.payload == 2:
+            assert bus.statistics().running == 3
+        await trio.sleep(5 - message.payload if isinstance(message.payload, int) else 0)
+
+    async with stentor.open_bus(dispatcher=name) as bus:
+        agent = bus.register("a", handler, concurrency=5)
+        agent.subscribe("t")
+        for number in range(5):
+            await bus.publish("t", number)
+        await trio.testing.wait_all_tasks_blocked()
+        running = agent._recipient.running
+        assert [delivery.message.payload for delivery in running] == [0, 1, 2, 3, 4]
+        await trio.sleep(2.5)
+        assert [delivery.message.payload for delivery in running] == [0, 1, 2]
+        await bus.settled()
+        assert not running
 
 
 @pytest.fixture

@@ -81,6 +81,8 @@ pub(crate) struct Running {
     target: LockedCell<Option<Py<Target>>>,
     delivery: LockedCell<Option<Py<Delivery>>>,
     started: LockedCell<f64>,
+    /// By what it is cancelled, while it waits and nobody has asked for the delivery.
+    scope: LockedCell<Option<Py<PyAny>>>,
 }
 
 impl Running {
@@ -90,6 +92,7 @@ impl Running {
             target: LockedCell::new(None),
             delivery: LockedCell::new(None),
             started: LockedCell::new(0.0),
+            scope: LockedCell::new(None),
         }
     }
 
@@ -132,6 +135,21 @@ impl Running {
         self.message.put(py, None);
         self.target.put(py, None);
         self.delivery.put(py, None);
+    }
+
+    /// Says by what the call is cancelled from now on, or that it cannot be.
+    #[inline]
+    pub(crate) fn set_scope(&self, py: Python<'_>, scope: Option<Py<PyAny>>) {
+        match self.known(py) {
+            Some(delivery) => delivery.get()._scope.put(py, scope),
+            None => self.scope.put(py, scope),
+        }
+    }
+
+    /// The message that the call is for.
+    #[inline]
+    pub(crate) fn message(&self, py: Python<'_>) -> Option<Py<Message>> {
+        self.message.shared(py)
     }
 
     /// The id of the message that the call is for.
@@ -184,6 +202,7 @@ impl Running {
             return Ok(None);
         };
         let delivery = Delivery::first(message, target, state, self.started.get());
+        drop(delivery._scope.replace(self.scope.replace(None)));
         let delivery = Py::new(py, delivery)?;
         drop(self.delivery.replace(Some(delivery.clone_ref(py))));
         Ok(Some(delivery))
@@ -195,11 +214,13 @@ impl Running {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.message.with(|object| visit.call(&*object))?;
         self.target.with(|object| visit.call(&*object))?;
-        self.delivery.with(|object| visit.call(&*object))
+        self.delivery.with(|object| visit.call(&*object))?;
+        self.scope.with(|object| visit.call(&*object))
     }
 
     fn __clear__(&self, py: Python<'_>) {
         self.forget(py);
+        self.scope.put(py, None);
     }
 }
 

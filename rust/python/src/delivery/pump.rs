@@ -27,7 +27,7 @@ use super::recipient::RecipientState;
 use super::relay::Relay;
 use super::requests::Request;
 use super::routes::Target;
-use super::suspended::Suspended;
+use super::suspended::{Begun, Suspended};
 use super::time::Meter;
 
 /// What the pump asks of the machine of `stentor._machine` when something is out of the ordinary.
@@ -314,15 +314,17 @@ impl Pump {
     pub(super) fn call(
         &self,
         py: Python<'_>,
-        recipient: &RecipientState,
+        recipient_of: &Py<RecipientState>,
         entry: Entry,
         handler: &Bound<'_, PyAny>,
     ) -> PyResult<Option<(Suspended, Py<PyAny>)>> {
         let meter = self.meter.get();
         let started = meter.now.get();
+        let recipient = recipient_of.get();
         let spare = self.spare(py, recipient)?;
         let message = entry.message().bind(py).clone();
         let mut attempt = 1;
+        recipient.tell_newest(py)?;
         if let Entry::Delivery(delivery) = &entry {
             attempt = delivery.get().attempt.get();
             delivery.get()._state.set(RUNNING);
@@ -331,8 +333,8 @@ impl Pump {
             entered.bind(py).set_item(delivery, py.None())?;
         }
         spare.running.get().begin(py, entry, started);
-        let eager = Some(spare.running.clone_ref(py));
-        recipient.eager.put(py, eager);
+        let newest = Some(spare.running.clone_ref(py));
+        recipient.newest.put(py, newest);
         if self.observed {
             self.machine.begun.call1(py, (spare.delivery(py)?,))?;
         }
@@ -341,7 +343,6 @@ impl Pump {
         let stepped = inside(py, &spare.context, || {
             self.first_step(py, recipient, handler, &message, &spare)
         });
-        recipient.eager.put(py, None);
         let (stepped, now) = match meter.tick(py) {
             Ok(now) => (stepped, now),
             Err(error) => (Stepped::Raised(error), started),
@@ -349,18 +350,23 @@ impl Pump {
         recipient.count_block(now - started);
         match stepped {
             Stepped::Returned(answer) => {
+                recipient.newest.put(py, None);
                 self.end(py, recipient, &spare, &answer, message.get(), now)?;
                 spare.recycle(py, recipient)?;
                 Ok(None)
             }
             Stepped::Suspended { coroutine, trap } => {
                 let deadline = started + recipient.timeout.get();
-                let delivery = spare.delivery(py)?;
-                let call = Suspended::new(delivery, coroutine, spare, deadline);
-                Ok(Some((call, trap)))
+                let call = Begun::Ours(spare);
+                let recipient = recipient_of.clone_ref(py);
+                Ok(Some((
+                    Suspended::new(recipient, coroutine, call, deadline),
+                    trap,
+                )))
             }
             Stepped::Raised(error) => {
                 let delivery = spare.delivery(py)?;
+                recipient.newest.put(py, None);
                 drop(spare);
                 if error.is_instance_of::<PyException>(py) {
                     self.machine

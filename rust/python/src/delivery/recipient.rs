@@ -38,8 +38,8 @@ pub(crate) struct RecipientState {
     running: LockedCell<Option<Py<PyDict>>>,
     backing_off: LockedCell<Option<Py<PyDict>>>,
     unacknowledged: LockedCell<Option<Py<PyDict>>>,
-    /// The call that runs now and has not suspended yet.
-    pub(crate) eager: LockedCell<Option<Py<Running>>>,
+    /// The call that began last, until it is over: Python may not know of it yet, but knows of all before.
+    pub(crate) newest: LockedCell<Option<Py<Running>>>,
     /// A context in which a handler ran that left no trace in it.
     pub(crate) spare: LockedCell<Option<Spare>>,
     pub(crate) timeout: LockedCell<f64>,
@@ -132,7 +132,7 @@ impl RecipientState {
             running: LockedCell::new(None),
             backing_off: LockedCell::new(None),
             unacknowledged: LockedCell::new(None),
-            eager: LockedCell::new(None),
+            newest: LockedCell::new(None),
             spare: LockedCell::new(None),
             timeout: LockedCell::new(timeout.unwrap_or(f64::INFINITY)),
             wants_delivery: LockedCell::new(false),
@@ -268,14 +268,14 @@ impl RecipientState {
     /// How many deliveries run.
     #[getter]
     fn running_count(&self, py: Python<'_>) -> PyResult<usize> {
-        self.tell_eager(py)?;
+        self.tell_newest(py)?;
         Ok(self.running.entries(py))
     }
 
     /// The deliveries that its handlers have begun with, or that its owner has.
     #[getter]
     pub(crate) fn running(&self, py: Python<'_>) -> PyResult<Py<PyDict>> {
-        self.tell_eager(py)?;
+        self.tell_newest(py)?;
         Ok(self.entered(py))
     }
 
@@ -317,7 +317,7 @@ impl RecipientState {
         self.running.with(|object| visit.call(&*object))?;
         self.backing_off.with(|object| visit.call(&*object))?;
         self.unacknowledged.with(|object| visit.call(&*object))?;
-        self.eager.with(|object| visit.call(&*object))?;
+        self.newest.with(|object| visit.call(&*object))?;
         self.spare.with(|spare| match spare {
             Some(spare) => spare.visit(&visit),
             None => Ok(()),
@@ -334,7 +334,7 @@ impl RecipientState {
         drop(self.running.replace(None));
         drop(self.backing_off.replace(None));
         drop(self.unacknowledged.replace(None));
-        drop(self.eager.replace(None));
+        drop(self.newest.replace(None));
         drop(self.spare.replace(None));
     }
 }
@@ -345,11 +345,23 @@ impl RecipientState {
         self.running.made(py)
     }
 
-    /// Lets Python know of the call that runs now and has not suspended yet.
-    fn tell_eager(&self, py: Python<'_>) -> PyResult<()> {
-        match self.eager.shared(py) {
-            Some(eager) => eager.get().delivery(py).map(drop),
+    /// Lets Python know of the call that began last.
+    #[inline]
+    pub(crate) fn tell_newest(&self, py: Python<'_>) -> PyResult<()> {
+        match self.newest.shared(py) {
+            Some(newest) => newest.get().delivery(py).map(drop),
             None => Ok(()),
+        }
+    }
+
+    /// Takes note that a call is over.
+    #[inline]
+    pub(crate) fn end(&self, py: Python<'_>, call: &Py<Running>) {
+        let is_newest = |newest: &mut Option<Py<Running>>| {
+            newest.as_ref().is_some_and(|newest| newest.is(call))
+        };
+        if self.newest.with(is_newest) {
+            self.newest.put(py, None);
         }
     }
 

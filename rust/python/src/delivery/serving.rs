@@ -1,11 +1,10 @@
 //! Serving: which lane is called next, and how a call ends that has waited.
 use pyo3::prelude::*;
 
-use super::context::Spare;
-use super::deliveries::Delivery;
 use super::mailbox::Lane;
 use super::pump::Pump;
-use super::suspended::Suspended;
+use super::recipient::RecipientState;
+use super::suspended::{Begun, Suspended};
 
 /// A call that suspends in its first step, and what it asks of trio.
 type Asking = Option<(Suspended, Py<PyAny>)>;
@@ -55,7 +54,7 @@ impl Pump {
                 .transpose();
         };
         let state = lane.get();
-        let asking = self.call(py, state.recipient.get(), entry, &handler)?;
+        let asking = self.call(py, &state.recipient, entry, &handler)?;
         if asking.is_some() {
             state.apart.set(self.patience);
         } else if state.apart.get() > 0 {
@@ -69,18 +68,22 @@ impl Pump {
     pub(crate) fn finished(
         &self,
         py: Python<'_>,
-        delivery: &Py<Delivery>,
+        recipient: &RecipientState,
+        call: &Begun,
         answer: &Bound<'_, PyAny>,
-        spare: Option<Spare>,
     ) -> PyResult<()> {
-        let Some(spare) = spare else {
-            let finish = &self.machine.finish;
-            return finish.call1(py, (delivery, answer)).map(drop);
-        };
-        let one = delivery.get();
-        let recipient = one.target.get().recipient.get();
-        let now = self.meter.get().now.get();
-        self.end(py, recipient, &spare, answer, one.message.get(), now)?;
-        spare.recycle(py, recipient)
+        match call {
+            Begun::Ours(spare) => {
+                let Some(message) = spare.running.get().message(py) else {
+                    return Ok(());
+                };
+                let now = self.meter.get().now.get();
+                self.end(py, recipient, spare, answer, message.get(), now)
+            }
+            Begun::Theirs { delivery, .. } => {
+                let finish = &self.machine.finish;
+                finish.call1(py, (delivery, answer)).map(drop)
+            }
+        }
     }
 }

@@ -125,14 +125,14 @@ impl Shift {
     /// Takes over a call that waits, so that it can be cancelled.
     #[inline]
     fn adopt(&self, py: Python<'_>, call: Suspended, trap: Py<PyAny>) -> PyResult<Stretch> {
-        let recipient = call.recipient();
+        let recipient = &call.recipient;
         let same = self
             .served
             .with(|served| served.as_ref().is_some_and(|served| served.is(recipient)));
         let newcomer = (!same).then(|| recipient.clone_ref(py).into_any());
         let deadline = call.deadline;
         let scope = self.scope.shared(py);
-        call.delivery.get()._scope.put(py, scope);
+        call.call.set_scope(py, scope);
         drop(self.call.replace(Some(call)));
         if let Some(recipient) = newcomer {
             let name = intern!(py, "name_after");
@@ -152,22 +152,29 @@ impl Shift {
     #[inline]
     fn end(&self, py: Python<'_>, ended: Ended<'_>) -> PyResult<bool> {
         let Ended {
-            delivery,
+            recipient,
+            call,
             deadline,
             result,
-            spare,
         } = ended;
+        let recipient = recipient.get();
         let written = match result {
             Ok(answer) => {
                 self.workers.get().claim(self.task.bind(py));
-                self.pump.get().finished(py, &delivery, &answer, spare)
+                call.end(py, recipient);
+                self.pump.get().finished(py, recipient, &call, &answer)
             }
-            Err(error) => self.fail(py, &delivery, error),
+            Err(error) => {
+                let delivery = call.delivery(py)?;
+                call.end(py, recipient);
+                self.fail(py, &delivery, error)
+            }
         };
-        let delivery = delivery.get();
-        delivery._scope.put(py, None);
+        let has_cause = call.has_cause(py);
+        call.set_scope(py, None);
         written?;
-        if deadline.is_infinite() && delivery._cause.with(|cause| cause.is_none()) {
+        call.recycle(py, recipient)?;
+        if deadline.is_infinite() && !has_cause {
             return Ok(true);
         }
         let disarm = intern!(py, "disarm");

@@ -14,19 +14,82 @@ pub(crate) enum Input<'py> {
     Error(PyErr),
 }
 
-/// Where the context of a call comes from.
-enum Place {
-    /// From here: it may serve another call.
-    Spare(Spare),
-    /// From the machine.
-    Context(Py<PyAny>),
+/// A call of a handler that has suspended.
+pub(crate) enum Begun {
+    /// It began here, in a context that may serve another one; its delivery is made when somebody wants it.
+    Ours(Spare),
+    /// The machine began it.
+    Theirs {
+        delivery: Py<Delivery>,
+        context: Py<PyAny>,
+    },
+}
+
+impl Begun {
+    #[inline]
+    fn context(&self) -> &Py<PyAny> {
+        match self {
+            Self::Ours(spare) => &spare.context,
+            Self::Theirs { context, .. } => context,
+        }
+    }
+
+    /// Its delivery, known to Python from now on.
+    pub(crate) fn delivery(&self, py: Python<'_>) -> PyResult<Py<Delivery>> {
+        match self {
+            Self::Ours(spare) => spare.delivery(py),
+            Self::Theirs { delivery, .. } => Ok(delivery.clone_ref(py)),
+        }
+    }
+
+    /// Whether somebody has called it off.
+    #[inline]
+    pub(crate) fn has_cause(&self, py: Python<'_>) -> bool {
+        let has_cause = |delivery: &Py<Delivery>| delivery.get()._cause.with(|one| one.is_some());
+        match self {
+            Self::Ours(spare) => spare
+                .running
+                .get()
+                .known(py)
+                .as_ref()
+                .is_some_and(has_cause),
+            Self::Theirs { delivery, .. } => has_cause(delivery),
+        }
+    }
+
+    /// Says by what it is cancelled from now on, or that it cannot be.
+    #[inline]
+    pub(crate) fn set_scope(&self, py: Python<'_>, scope: Option<Py<PyAny>>) {
+        match self {
+            Self::Ours(spare) => spare.running.get().set_scope(py, scope),
+            Self::Theirs { delivery, .. } => delivery.get()._scope.put(py, scope),
+        }
+    }
+
+    /// Takes note that it is over.
+    #[inline]
+    pub(crate) fn end(&self, py: Python<'_>, recipient: &RecipientState) {
+        if let Self::Ours(spare) = self {
+            recipient.end(py, &spare.running);
+        }
+    }
+
+    /// Lets its context serve another call, if that can be.
+    #[inline]
+    pub(crate) fn recycle(self, py: Python<'_>, recipient: &RecipientState) -> PyResult<()> {
+        match self {
+            Self::Ours(spare) => spare.recycle(py, recipient),
+            Self::Theirs { .. } => Ok(()),
+        }
+    }
 }
 
 /// A handler that waits for something.
 pub(crate) struct Suspended {
-    pub(crate) delivery: Py<Delivery>,
+    /// Whose handler it is.
+    pub(crate) recipient: Py<RecipientState>,
     pub(crate) coroutine: Py<PyAny>,
-    place: Place,
+    pub(crate) call: Begun,
     /// When it has taken too long.
     pub(crate) deadline: f64,
 }
@@ -40,27 +103,24 @@ pub(crate) enum Resumed<'py> {
 
 /// A call that has come to its end.
 pub(crate) struct Ended<'py> {
-    pub(crate) delivery: Py<Delivery>,
+    pub(crate) recipient: Py<RecipientState>,
+    pub(crate) call: Begun,
     pub(crate) deadline: f64,
     /// What it returned, or raised.
     pub(crate) result: PyResult<Bound<'py, PyAny>>,
-    /// Its context, if that may serve another call.
-    pub(crate) spare: Option<Spare>,
 }
 
 impl Suspended {
-    /// A call that began here, in a context that may serve another one.
     pub(crate) fn new(
-        delivery: Py<Delivery>,
+        recipient: Py<RecipientState>,
         coroutine: Py<PyAny>,
-        spare: Spare,
+        call: Begun,
         deadline: f64,
     ) -> Self {
-        let place = Place::Spare(spare);
         Self {
-            delivery,
+            recipient,
             coroutine,
-            place,
+            call,
             deadline,
         }
     }
@@ -68,20 +128,10 @@ impl Suspended {
     /// What the machine knows as `stentor._machine.calls.Suspended`, and what the handler asks of trio.
     pub(crate) fn of(found: &Bound<'_, PyAny>) -> PyResult<(Self, Py<PyAny>)> {
         let (delivery, coroutine, context, trap, deadline) = found.extract()?;
-        let place = Place::Context(context);
-        let call = Self {
-            delivery,
-            coroutine,
-            place,
-            deadline,
-        };
-        Ok((call, trap))
-    }
-
-    /// Whose handler it is.
-    #[inline]
-    pub(crate) fn recipient(&self) -> &Py<RecipientState> {
-        &self.delivery.get().target.get().recipient
+        let delivery: Py<Delivery> = delivery;
+        let recipient = delivery.get().target.get().recipient.clone_ref(found.py());
+        let call = Begun::Theirs { delivery, context };
+        Ok((Self::new(recipient, coroutine, call, deadline), trap))
     }
 
     /// Lets it go on until it ends or waits again, from `started` on, and counts for how long nobody else ran.
@@ -96,58 +146,47 @@ impl Suspended {
         input: Input<'py>,
     ) -> Resumed<'py> {
         let Self {
-            delivery,
+            recipient,
             coroutine,
-            place,
+            call,
             deadline,
         } = self;
-        let context = match &place {
-            Place::Spare(spare) => &spare.context,
-            Place::Context(context) => context,
-        };
-        let stepped = inside(py, context, || match input {
+        let stepped = inside(py, call.context(), || match input {
             Input::Value(value) => send(py, coroutine, &value),
             Input::Error(error) => throw(py, coroutine, error),
         });
         let stepped = match meter.tick(py) {
             Ok(now) => {
-                let recipient = delivery.get().target.get().recipient.get();
-                recipient.count_block(now - started);
+                recipient.get().count_block(now - started);
                 stepped
             }
             Err(error) => Stepped::Raised(error),
         };
         let result = match stepped {
             Stepped::Suspended { coroutine, trap } => {
-                let call = Self {
-                    delivery,
-                    coroutine,
-                    place,
-                    deadline,
-                };
+                let call = Self::new(recipient, coroutine, call, deadline);
                 return Resumed::Asked(call, trap);
             }
             Stepped::Returned(answer) => Ok(answer),
             Stepped::Raised(error) => Err(error),
         };
-        let spare = match place {
-            Place::Spare(spare) => Some(spare),
-            Place::Context(_) => None,
-        };
         Resumed::Ended(Ended {
-            delivery,
+            recipient,
+            call,
             deadline,
             result,
-            spare,
         })
     }
 
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.delivery)?;
+        visit.call(&self.recipient)?;
         visit.call(&self.coroutine)?;
-        match &self.place {
-            Place::Spare(spare) => spare.visit(visit),
-            Place::Context(context) => visit.call(context),
+        match &self.call {
+            Begun::Ours(spare) => spare.visit(visit),
+            Begun::Theirs { delivery, context } => {
+                visit.call(delivery)?;
+                visit.call(context)
+            }
         }
     }
 }
