@@ -1193,6 +1193,8 @@ class Meter:
     """When the last handler stopped, in seconds: the next one starts then, so that one reading a delivery is enough."""
     busy: int
     """How many deliveries wait or run and keep the bus from being settled."""
+    awaited: int
+    """How many wait until nothing is busy."""
 
     def __new__(cls, clock: Callable[[], float], *, monotonic: bool = False) -> Meter: ...
     def read(self) -> float:
@@ -1280,6 +1282,23 @@ class WorkersState:
         """Publishers that let the leader have a turn, the first to do so at the front."""
 
     def __new__(cls, *args: object, **options: object) -> Self: ...
+    @property
+    def spares(self) -> dict[Task, None]:
+        """The tasks of workers that wait for work."""
+    coming: int
+    """Workers that have been called, and have not had their turn yet."""
+
+    def call_by(
+        self, queue: ReadyQueue, *, reschedule: Callable[[Task, Any], None], woken: object, start: Callable[[], None]
+    ) -> None:
+        """Call workers for the lanes of `queue`; `start` has another one begin where none waits for work."""
+
+    def wake(self) -> None:
+        """See to it that somebody drains the ready queue."""
+
+    def call(self) -> None:
+        """Call a worker, one that waits for work if there is any: of those, the last to have worked."""
+
     def claim(self, task: Task) -> bool:
         """Let `task` lead, unless somebody does, and return whether it leads."""
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 MACHINE = Path(stentor.__file__).parent / "_machine"
-MODULES = ("dispatcher", "calls", "ledger", "pump", "readiness", "shifts", "workers")
+MODULES = ("dispatcher", "calls", "ledger", "pump", "readiness", "requests", "shifts", "timers", "waits", "workers")
 CORE = (*(str(MACHINE / f"{name}.py") for name in MODULES), str(MACHINE.parent / "_mechanisms" / "mailbox.py"))
 
 
@@ -49,8 +49,24 @@ class Interrupt:
         return self.trace
 
 
+async def questions(bus: stentor.Bus, members: list[stentor.Agent | stentor.Feed[stentor.Message]]) -> None:
+    """Ask an agent who asks another."""
+
+    async def ask(message: stentor.Message) -> object:
+        return (await bus.request("answer", message.payload, timeout=2.0)).payload
+
+    async def answer(message: stentor.Message) -> object:
+        return message.payload
+
+    for name, handler in (("ask", ask), ("answer", answer)):
+        members.append(agent := bus.register(name, handler))
+        agent.subscribe(name)
+    for _ in range(3):
+        await bus.request("ask", 1, timeout=2.0)
+
+
 async def program(kept: list[stentor.Bus], members: list[stentor.Agent | stentor.Feed[stentor.Message]]) -> None:
-    """Publish, relay, fail, wait for room and read."""
+    """Publish, ask, relay, fail, wait for room and read."""
 
     async def relay(message: stentor.Message) -> None:
         fuel = int(str(message.payload))
@@ -66,6 +82,7 @@ async def program(kept: list[stentor.Bus], members: list[stentor.Agent | stentor
         for name, handler in (("a", relay), ("b", relay), ("c", fail)):
             members.append(agent := bus.register(name, handler))
             agent.subscribe(f"[{name}x]", capacity=2)
+        await questions(bus, members)
         members.append(feed := bus.subscribe("**"))
         for i in range(4):
             await bus.publish("x", i)

@@ -122,7 +122,7 @@ class Parts:
             observers=settings.observers,
         )
         self.requests: Requests = Requests(self.door, self.timers, self.table, self.waits)
-        self.quiescence: Quiescence = Quiescence(self.ledger, self.readiness)
+        self.quiescence: Quiescence = Quiescence(self.ledger, self.readiness, self.meter)
         self.router: Router = Router(self.storing, self.backlog, self.publishing, self.ledger)
         if settings.transit is not None:
             self.publishing.put = Carriage(

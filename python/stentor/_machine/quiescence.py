@@ -9,15 +9,20 @@ import trio
 if TYPE_CHECKING:
     from stentor._machine.ledger import Ledger
     from stentor._machine.readiness import Readiness
+    from stentor._native import Meter
 
 
 @final
 class Quiescence:
     """Lets tasks wait for that moment; it is told by the ledger and never polls."""
 
-    def __init__(self, ledger: Ledger, readiness: Readiness) -> None:
-        """Watch `ledger`, and the queue of `readiness`, in which also lanes stand that the ledger does not count."""
+    def __init__(self, ledger: Ledger, readiness: Readiness, meter: Meter) -> None:
+        """Watch `ledger`, and the queue of `readiness`, in which also lanes stand that the ledger does not count.
+
+        `meter` says how many wait: while nobody does, nobody need be told.
+        """
         self._ledger = ledger
+        self._meter = meter
         self._readiness = readiness
         self._lot = trio.lowlevel.ParkingLot()
         ledger.on_quiet = readiness.on_empty = self._look
@@ -33,7 +38,11 @@ class Quiescence:
     async def reached(self) -> None:
         """Wait for the moment."""
         while not self._reached:
-            await self._lot.park()
+            self._meter.awaited += 1
+            try:
+                await self._lot.park()
+            finally:
+                self._meter.awaited -= 1
 
     async def reached_within(self, timeout: float) -> bool:
         """Wait at most `timeout` seconds for the moment, and return whether it came."""

@@ -82,33 +82,22 @@ class Workers(WorkersState):
         self.calls = calls
         self.readiness = readiness
         self._nursery = nursery
-        self.spares: dict[trio.lowlevel.Task, None] = {}
-        """Workers that wait for work."""
-        self.coming: int = 0
-        """Workers that have been called, and have not had their turn yet."""
         self.generation: int = 0
         """How often workers were let go."""
         self._ended = False
         """Whether workers have been cancelled, and the bus with them, so that nobody leads any more."""
+        self.call_by(readiness.queue, reschedule=trio.lowlevel.reschedule, woken=WOKEN, start=self._start)
         readiness.on_ready = self.wake
-
-    def wake(self) -> None:
-        """See to it that somebody drains the ready queue."""
-        if self.leader is None and not self.coming and self.readiness.queue:
-            self._call()
 
     def call_followers(self) -> None:
         """See to it that each lane that is set apart has a worker of its own."""
         while self.coming < len(self.readiness.apart):
-            self._call()
+            self.call()
 
-    def _call(self) -> None:
-        self.coming += 1
-        if self.spares:
-            task, _ = self.spares.popitem()
-            trio.lowlevel.reschedule(task, WOKEN)
-        else:
-            self._nursery.start_soon(_Worker(self).work, name=_IDLE)
+    @trio.lowlevel.enable_ki_protection
+    def _start(self) -> None:
+        """Have another worker begin."""
+        self._nursery.start_soon(_Worker(self).work, name=_IDLE)
 
     def retire(self) -> None:
         """Let all end that wait for work: who is called from now on is new, as in a bus that has done nothing yet."""

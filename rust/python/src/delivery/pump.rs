@@ -509,7 +509,7 @@ impl Pump {
         self.give_slot_back(py, recipient)?;
         let meter = self.meter.get();
         meter.busy.add(-1);
-        if meter.busy.get() == 0 {
+        if meter.busy.get() == 0 && meter.awaited.get() > 0 {
             self.machine.quiet.call0(py)?;
         }
         recipient.count_handled(py, now - message.timestamp)?;

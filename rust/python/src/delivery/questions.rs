@@ -339,22 +339,24 @@ unsafe extern "C" fn send_to(
     value: *mut ffi::PyObject,
     result: *mut *mut ffi::PyObject,
 ) -> ffi::PySendResult {
-    // SAFETY: Python calls it with an object of the type whose slot it is in, and a live value, under its lock.
-    let (question, value) = unsafe {
-        let py = Python::assume_attached();
-        let question = Bound::from_borrowed_ptr(py, question);
-        let value = Bound::from_borrowed_ptr(py, value);
-        (question.cast_into_unchecked::<Question>(), value)
-    };
-    let (outcome, found) = match question.get().step(&value) {
-        Stepped::Returned(answer) => (ffi::PySendResult::PYGEN_RETURN, answer.unbind()),
-        Stepped::Suspended { trap, .. } => (ffi::PySendResult::PYGEN_NEXT, trap),
-        Stepped::Raised(error) => {
-            error.restore(value.py());
-            return ffi::PySendResult::PYGEN_ERROR;
-        }
-    };
-    // SAFETY: the caller gives a place for the result, and takes the reference.
-    unsafe { *result = found.into_ptr() };
-    outcome
+    // Attached it is already; that this be known lets every reference go at once, and not by a list with a lock.
+    Python::attach(|py| {
+        // SAFETY: Python calls it with an object of the type whose slot it is in, and with a live value.
+        let (question, value) = unsafe {
+            let question = Bound::from_borrowed_ptr(py, question);
+            let value = Bound::from_borrowed_ptr(py, value);
+            (question.cast_into_unchecked::<Question>(), value)
+        };
+        let (outcome, found) = match question.get().step(&value) {
+            Stepped::Returned(answer) => (ffi::PySendResult::PYGEN_RETURN, answer.unbind()),
+            Stepped::Suspended { trap, .. } => (ffi::PySendResult::PYGEN_NEXT, trap),
+            Stepped::Raised(error) => {
+                error.restore(py);
+                return ffi::PySendResult::PYGEN_ERROR;
+            }
+        };
+        // SAFETY: the caller gives a place for the result, and takes the reference.
+        unsafe { *result = found.into_ptr() };
+        outcome
+    })
 }

@@ -117,6 +117,12 @@ impl Shift {
 
     /// Lets another lead.
     fn step_back(&self, py: Python<'_>, suspended: bool) -> PyResult<()> {
+        let (pump, workers) = (self.pump.get(), self.workers.get());
+        let told = suspended || pump.meter.get().awaited.get() == 0;
+        if told && pump.is_empty() && workers.resting.bind(py).is_empty() {
+            workers.leader.put(py, None);
+            return Ok(());
+        }
         let step_back = intern!(py, "step_back");
         self.workers.call_method1(py, step_back, (suspended,))?;
         Ok(())

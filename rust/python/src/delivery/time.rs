@@ -22,6 +22,8 @@ pub(crate) struct Meter {
     pub(crate) now: LockedCell<f64>,
     /// How many deliveries wait or run and keep the bus from being settled.
     pub(crate) busy: LockedCell<i64>,
+    /// How many wait until nothing is busy.
+    pub(crate) awaited: LockedCell<u32>,
     /// Whether the clock last said an integer, as one may that was told to go on to a whole second.
     pub(crate) whole: LockedCell<bool>,
 }
@@ -67,6 +69,7 @@ impl Meter {
             clock,
             now: LockedCell::new(then),
             busy: LockedCell::new(0),
+            awaited: LockedCell::new(0),
             whole: LockedCell::new(whole),
         })
     }
@@ -87,4 +90,5 @@ impl Meter {
 properties! { Meter {
     now, set_now: f64;
     busy, set_busy: i64;
+    awaited, set_awaited: u32;
 } }
