@@ -74,7 +74,8 @@ class _Member:
         chosen = options_from(options) if options else DEFAULT_OPTIONS
         if parts.permissions.active:
             parts.permissions.check_subscribe(None if recipient.is_feed else recipient.name, pattern)
-        recipient.expect(chosen.behaviour())
+        if recipient.has_lanes or chosen is not DEFAULT_OPTIONS:
+            recipient.expect(chosen.behaviour())
         subscription = Subscription(parts.table, pattern, recipient, chosen)
         if chosen.retained:
             self._begin_with_retained(subscription)

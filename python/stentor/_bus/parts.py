@@ -34,6 +34,7 @@ from stentor._mechanisms.registry import Registry
 from stentor._mechanisms.retained import RetainedMessages
 from stentor._mechanisms.subscriptions import RESERVED, SubscriptionTable
 from stentor._native import Current, Door, Ids, Meter
+from stentor._values.options import DEFAULT_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -152,7 +153,8 @@ class Parts:
     ) -> Recipient:
         """Make a recipient to whose handler the running context belongs; it is not registered yet."""
         recipient = Recipient(name, handler, self.current.base(), policy, options, self.readiness.arranging)
-        recipient.expect(options.behaviour())
+        if options is not DEFAULT_OPTIONS:
+            recipient.expect(options.behaviour())
         return recipient
 
     def _pumping(self) -> PumpingDispatcher | None:
