@@ -67,6 +67,6 @@ def complaints(driver: Any) -> list[str]:
     return [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
 
 
-def settle(driver: Any) -> None:
-    """Let what is to be drawn a moment later be drawn."""
-    driver.execute_async_script("setTimeout(arguments[0], 600)")
+def settle(driver: Any, milliseconds: int = 600) -> None:
+    """Let what is to be drawn a moment later be drawn: the page does so after 350 ms at most, before this is over."""
+    driver.execute_async_script("setTimeout(arguments[1], arguments[0])", milliseconds)
