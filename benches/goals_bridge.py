@@ -3,7 +3,8 @@
 All goals are ratios within one run. In every round each side has its turn, between two processes and by one server; a
 figure is the median of the rounds' ratios. The floor is the bridge's own connection with nothing above it: one process
 fills a channel or a stream by pipelines of 256 commands, another takes message after message from its subscription, or
-batches of 256 from the stream. Beside the rates stands the processor time that a message takes in the two processes.
+batches of 256 from the stream. Beside the rates stands the processor time that a message takes in the two processes and
+in the server: on a machine that others use too, rates say as much of them, and the ratio of these times is told too.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import statistics
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, final
 
 import trio
@@ -57,12 +59,16 @@ def main() -> None:
 
 def measure(url: str, server: int, rounds: int) -> None:
     """Tell all ratios."""
-    found: dict[str, list[float]] = {name: [] for name in ("pubsub", "streams", "latency", "streams latency", "freeze")}
+    found: dict[str, list[float]] = {
+        name: []
+        for name in ("pubsub", "streams", "pubsub time", "streams time", "latency", "streams latency", "freeze")
+    }
     for number in range(rounds):
         for transport in TRANSPORTS:
             name = f"{transport}-{number}"
-            floor, over = _rate(url, name, FLOORS[transport]), _rate(url, name, BRIDGES[transport])
+            floor, over = _rate(url, name, FLOORS[transport], server), _rate(url, name, BRIDGES[transport], server)
             found[transport].append(over.per_second / floor.per_second)
+            found[f"{transport} time"].append(floor.together / over.together)
             ping, handled = _latency(url, f"{name}-paced", transport)
             found["latency" if transport == "pubsub" else "streams latency"].append(handled / ping)
             _say(
@@ -74,6 +80,8 @@ def measure(url: str, server: int, rounds: int) -> None:
     goals = {
         "pubsub": "pubsub, 100 B, rate / raw pipelined PUBLISH and a subscriber: >= 0.7, worst 0.4",
         "streams": "streams, 100 B, rate / raw pipelined XADD, XREADGROUP and XACK: >= 0.7, worst 0.4",
+        "pubsub time": "pubsub, the processor time of all three processes: raw / by the bridge",
+        "streams time": "the same by streams",
         "latency": "publish to handler by pubsub, p50 / a PING by the same connection, p50: <= 3, worst 6",
         "streams latency": "the same by streams",
         "freeze": "a frozen server is noticed after / interval + grace: <= 1.2, worst 2",
@@ -115,20 +123,36 @@ class Rate:
     """Seconds of processor time for each message where it is sent."""
     receiving: float
     """The same where it is received."""
+    serving: float
+    """The same in the server."""
+
+    @property
+    def together(self) -> float:
+        """The same in all three."""
+        return self.sending + self.receiving + self.serving
 
     def __str__(self) -> str:
-        return f"{self.per_second:,.0f}/s ({self.sending * 1e6:.1f} + {self.receiving * 1e6:.1f} us of processor time)"
+        times = " + ".join(f"{each * 1e6:.1f}" for each in (self.sending, self.receiving, self.serving))
+        return f"{self.per_second:,.0f}/s ({times} us of processor time)"
 
 
-def _rate(url: str, name: str, sides: tuple[Callable[..., Any], Callable[..., Any]]) -> Rate:
+def _rate(url: str, name: str, sides: tuple[Callable[..., Any], Callable[..., Any]], server: int) -> Rate:
     """From the first message that is sent to the last that is handled."""
     send, receive = sides
+    served = _processor_time(server)
     with _beside(receive, url, name, MESSAGES) as (pipe, ready):
         began = time.process_time()
         start: float = trio.run(send, url, name, MESSAGES)
         sending = time.process_time() - began
         end, spent = pipe.recv()
-    return Rate(MESSAGES / (end - start), sending / MESSAGES, (spent - ready) / MESSAGES)
+    served = _processor_time(server) - served
+    return Rate(MESSAGES / (end - start), sending / MESSAGES, (spent - ready) / MESSAGES, served / MESSAGES)
+
+
+def _processor_time(process: int) -> float:
+    """The seconds that another process has computed, in steps of 10 ms."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 # The clock of perf_counter is the same for all processes of a machine.

@@ -88,8 +88,10 @@ def ids(opened: Opened) -> list[str | None]:
 
 
 def fields(message: Message) -> list[object]:
-    """All that is said of a message, with the types, which equality does not tell."""
-    return [(value, type(value)) for value in (getattr(message, name) for name in (*FIELDS, "topic", "expires_at"))]
+    """All that is said of a message, with the types, and so that NaN is NaN."""
+    return [
+        (repr(value), type(value)) for value in (getattr(message, name) for name in (*FIELDS, "topic", "expires_at"))
+    ]
 
 
 # -- the way out ------------------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from stentor.bridge._outbox import Outbox
     from stentor.bridge._transport import Command, Transport
 
-BATCH: Final = 512
+BATCH: Final = 1024
 """Messages in one pipeline."""
 BATCH_BYTES: Final = 2**20
 ACTIVE: Final = 60.0

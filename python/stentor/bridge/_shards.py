@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from stentor.bridge._sequencing import Sequencing
     from stentor.bridge._transport import Command, Verdict
 
-COUNT: Final = 256
+COUNT: Final = 128
 """Entries in one read at most. Where a connection is lost during a read, the next asks for fewer: the reply may have
 been more than the server keeps for a slow client."""
 RETRY: Final = 0.05
