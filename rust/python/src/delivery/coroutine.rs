@@ -8,6 +8,7 @@ use pyo3::exceptions::PyStopIteration;
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyType;
 
 use super::context::{enter, leave};
 
@@ -75,4 +76,22 @@ pub(crate) fn throw(py: Python<'_>, coroutine: Py<PyAny>, error: PyErr) -> Stepp
         }
         Err(error) => Stepped::Raised(error),
     }
+}
+
+/// The error that `throw` was called with, in any of its forms.
+pub(crate) fn thrown<'py>(
+    kind: &Bound<'py, PyAny>,
+    value: Option<Bound<'py, PyAny>>,
+    traceback: Option<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let error = match (kind.cast::<PyType>(), value) {
+        (Err(_), _) => kind.clone(),
+        (Ok(class), Some(value)) if value.is_instance(class)? => value,
+        (Ok(class), Some(value)) => class.call1((value,))?,
+        (Ok(class), None) => class.call0()?,
+    };
+    if let Some(traceback) = traceback {
+        error.call_method1("with_traceback", (traceback,))?;
+    }
+    Ok(error)
 }

@@ -13,11 +13,11 @@ use pyo3::{PyTraverseError, PyTypeInfo, PyVisit};
 
 use super::asking::Desk;
 use super::cell::LockedCell;
+use super::coroutine::thrown;
 use super::coroutine::{Stepped, send};
 use super::message::is_topic;
 use super::publishing::Publisher;
 use super::requests::Request;
-use super::shift::thrown;
 
 /// Seconds for which an answer is waited for, if nothing is said.
 const PATIENCE: f64 = 5.0;

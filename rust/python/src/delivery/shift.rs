@@ -2,10 +2,11 @@
 use pyo3::exceptions::{PyGeneratorExit, PyRuntimeError, PyStopIteration};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyNone, PyType};
+use pyo3::types::{PyBool, PyNone};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::cell::{LockedCell, references};
+use super::coroutine::thrown;
 use super::deliveries::Delivery;
 use super::pump::Pump;
 use super::suspended::{Ended, Input, Resumed, Suspended};
@@ -224,24 +225,6 @@ fn told(stretch: Stretch) -> PyResult<Py<PyAny>> {
         Stretch::Idle => Err(PyStopIteration::new_err(())),
         Stretch::Ended { usable } => Err(PyStopIteration::new_err((usable,))),
     }
-}
-
-/// The error that `throw` was called with, in any of its forms.
-pub(super) fn thrown<'py>(
-    kind: &Bound<'py, PyAny>,
-    value: Option<Bound<'py, PyAny>>,
-    traceback: Option<Bound<'py, PyAny>>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let error = match (kind.cast::<PyType>(), value) {
-        (Err(_), _) => kind.clone(),
-        (Ok(class), Some(value)) if value.is_instance(class)? => value,
-        (Ok(class), Some(value)) => class.call1((value,))?,
-        (Ok(class), None) => class.call0()?,
-    };
-    if let Some(traceback) = traceback {
-        error.call_method1("with_traceback", (traceback,))?;
-    }
-    Ok(error)
 }
 
 #[pymethods]
