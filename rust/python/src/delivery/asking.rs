@@ -5,7 +5,6 @@ use pyo3::types::{PyDict, PyFloat, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::alarms::Alarms;
-use super::cell::LockedCell;
 use super::deliveries::Delivery;
 use super::door::{Door, may_be_reserved};
 use super::entries::Call;
@@ -13,42 +12,7 @@ use super::message::Message;
 use super::pump::Pump;
 use super::requests::Request;
 use super::routes::Selection;
-
-/// Where a task waits: trio's trap and the function by which it is aborted are made once, and serve one after another.
-#[pyclass(module = "stentor._native", frozen)]
-pub(super) struct Seat {
-    /// What is yielded to trio, and the coroutine that yields it, as it looks while it waits.
-    pub(super) trap: LockedCell<Option<(Py<PyAny>, Py<PyAny>)>>,
-    /// Who waits here, until it is woken.
-    pub(super) task: LockedCell<Option<Py<PyAny>>>,
-    /// What says that nobody waits any more.
-    pub(super) aborted: Py<PyAny>,
-}
-
-#[pymethods]
-impl Seat {
-    /// Let nobody wait here any more: the task is cancelled.
-    fn __call__(&self, py: Python<'_>, _raise_cancel: &Bound<'_, PyAny>) -> Py<PyAny> {
-        self.task.put(py, None);
-        self.aborted.clone_ref(py)
-    }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.trap.with(|trap| match trap {
-            Some((trap, waiting)) => {
-                visit.call(&*trap)?;
-                visit.call(&*waiting)
-            }
-            None => Ok(()),
-        })?;
-        self.task.with(|task| visit.call(&*task))
-    }
-
-    fn __clear__(&self) {
-        drop(self.trap.replace(None));
-        drop(self.task.replace(None));
-    }
-}
+use super::seats::{Seat, Seats};
 
 /// The ordinary way of a question: nothing is said of it but its sender, and all for whom it is have room.
 struct Way<'a, 'py> {
@@ -110,10 +74,6 @@ impl Door {
 
 /// What asking needs of trio and of the machine.
 pub(super) struct Machine {
-    /// `trap(abort)`: what a task yields to trio to wait until it is rescheduled, and the coroutine that does so.
-    trap: Py<PyAny>,
-    /// `trio.lowlevel.Abort.SUCCEEDED`.
-    aborted: Py<PyAny>,
     /// `reschedule(task, woken)`.
     pub(super) reschedule: Py<PyAny>,
     /// What a task that is woken is sent.
@@ -140,27 +100,10 @@ pub(crate) struct Desk {
     /// What the topic of an answer begins with.
     pub(super) reply_to: Py<PyString>,
     pub(super) machine: Machine,
-    /// Seats that nobody needs now.
-    pub(super) seats: LockedCell<Vec<Py<Seat>>>,
+    pub(super) seats: Seats,
 }
 
 impl Desk {
-    /// A seat for whoever waits.
-    pub(super) fn seat(&self, py: Python<'_>) -> PyResult<Py<Seat>> {
-        if let Some(seat) = self.seats.with(Vec::pop) {
-            return Ok(seat);
-        }
-        let seat = Seat {
-            trap: LockedCell::new(None),
-            task: LockedCell::new(None),
-            aborted: self.machine.aborted.clone_ref(py),
-        };
-        let seat = Py::new(py, seat)?;
-        let trap = self.machine.trap.call1(py, (&seat,))?;
-        drop(seat.get().trap.replace(Some(trap.extract(py)?)));
-        Ok(seat)
-    }
-
     /// Asks, if that is the ordinary thing to do, and seats who asks; else changes nothing, and returns None.
     pub(super) fn ask_at_once<'py>(
         slf: &Bound<'py, Self>,
@@ -185,7 +128,7 @@ impl Desk {
         {
             return Ok(None);
         }
-        let seat = desk.seat(py)?;
+        let seat = desk.seats.take(py)?;
         let cause = way.asker.as_ref();
         let cause = cause.map(|asker| asker.get().message.get().share_id(py));
         let now = door.meter.get().time(py)?;
@@ -336,8 +279,6 @@ impl Desk {
             table,
             reply_to,
             machine: Machine {
-                trap,
-                aborted,
                 reschedule,
                 woken,
                 arm,
@@ -345,7 +286,7 @@ impl Desk {
                 waits,
                 any_of,
             },
-            seats: LockedCell::new(Vec::new()),
+            seats: Seats::new(trap, aborted),
         }
     }
 
@@ -373,14 +314,12 @@ impl Desk {
         visit.call(&self.alarms)?;
         visit.call(&self.waiting)?;
         visit.call(&self.table)?;
-        visit.call(&self.machine.trap)?;
         visit.call(&self.machine.arm)?;
         visit.call(&self.machine.waits)?;
-        self.seats
-            .with(|seats| seats.iter().try_for_each(|seat| visit.call(seat)))
+        self.seats.visit(&visit)
     }
 
     fn __clear__(&self) {
-        drop(self.seats.replace(Vec::new()));
+        self.seats.clear();
     }
 }

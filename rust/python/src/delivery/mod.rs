@@ -5,6 +5,7 @@
 //! ordinary: a message that there is room for, for handlers that are free and fail not. What a worker does with all this
 //! is its [`shift`], in which also a handler that waits is driven to its end.
 mod alarms;
+mod answers;
 mod asking;
 pub(crate) mod cell;
 mod context;
@@ -26,6 +27,7 @@ mod recipient;
 mod relay;
 mod requests;
 mod routes;
+mod seats;
 mod serving;
 mod shift;
 mod subscribed;

@@ -4,22 +4,22 @@ use std::collections::VecDeque;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::asking::{Desk, Seat};
+use super::asking::Desk;
 use super::cell::LockedCell;
 use super::deliveries::Delivery;
-use super::entries::Call;
 use super::message::Message;
 use super::routes::Selection;
+use super::seats::Seat;
 
 /// One question on its way: the watcher of its deliveries, and the place to which the answers come.
 #[pyclass(module = "stentor._native", frozen)]
 pub(crate) struct Request {
     /// The question.
     #[pyo3(get)]
-    message: Py<Message>,
+    pub(super) message: Py<Message>,
     /// How many answers are wanted; None for one from everybody whom it reached.
     #[pyo3(get)]
     wanted: Option<usize>,
@@ -28,7 +28,7 @@ pub(crate) struct Request {
     pub(super) selection: LockedCell<Option<Py<Selection>>>,
     accepted: LockedCell<bool>,
     pending: LockedCell<VecDeque<Py<Delivery>>>,
-    replies: LockedCell<Vec<Py<Message>>>,
+    pub(super) replies: LockedCell<Vec<Py<Message>>>,
     /// Who failed, and why.
     errors: LockedCell<Vec<Py<PyTuple>>>,
     /// Who was asked and neither answered nor failed, by name; None while nobody wants to know.
@@ -38,7 +38,7 @@ pub(crate) struct Request {
     /// In whose handler it was asked at once; None for outside of handlers.
     pub(super) asker: LockedCell<Option<Py<Delivery>>>,
     /// Whether it waits for nothing any more.
-    over: LockedCell<bool>,
+    pub(super) over: LockedCell<bool>,
 }
 
 impl Request {
@@ -84,7 +84,7 @@ impl Request {
     }
 
     /// Takes somebody out of those who are silent.
-    fn speaks(&self, py: Python<'_>, name: Option<Bound<'_, PyAny>>) -> PyResult<()> {
+    pub(super) fn speaks(&self, py: Python<'_>, name: Option<Bound<'_, PyAny>>) -> PyResult<()> {
         match self.silent.shared(py) {
             Some(silent) => forget(silent.bind(py), name),
             None => Ok(()),
@@ -92,7 +92,7 @@ impl Request {
     }
 
     /// Whether nobody need wait for it any more.
-    fn is_complete(&self, py: Python<'_>) -> PyResult<bool> {
+    pub(super) fn is_complete(&self, py: Python<'_>) -> PyResult<bool> {
         let replies = self.replies.with(|replies| replies.len());
         if self.wanted.is_some_and(|wanted| replies >= wanted) {
             return Ok(true);
@@ -125,70 +125,6 @@ impl Request {
         drop(removed);
     }
 
-    /// Takes what a handler returned for its answer; False where that is for the machine to do.
-    pub(crate) fn answer(
-        &self,
-        py: Python<'_>,
-        delivery: &Py<Delivery>,
-        payload: &Bound<'_, PyAny>,
-        now: f64,
-    ) -> PyResult<bool> {
-        if payload.is_none() {
-            return Ok(true);
-        }
-        let desk = self.desk.get();
-        let door = desk.door.get();
-        let Some(pump) = &door.pump else {
-            return Ok(false);
-        };
-        let journals = &pump.get().journals;
-        if self.over.get() {
-            return Ok(journals.is_empty()); // that it was given for nothing is to be written down
-        }
-        if !door.open.get() || self.is_complete(py)? || !desk.is_private(py)? {
-            return Ok(false);
-        }
-        let question = self.message.get().id(py)?;
-        let topic = desk.reply_to.bind(py).add(question.bind(py))?;
-        let answer = Message::ordinary(
-            topic.cast_into::<PyString>()?.unbind(),
-            payload.clone().unbind(),
-            Some(delivery.get().target.get().name(py).unbind()),
-            door.ids.get().next(py),
-            now,
-            Some(self.message.get().share_id(py)),
-        );
-        let answer = Py::new(py, answer.answering(question))?;
-        let inside = || Call::with(py, delivery.get()).map(Some);
-        let told = (door.meter.get(), now);
-        journals.accepted(py, answer.get(), &PyTuple::empty(py), inside, told)?;
-        door.published.add(1);
-        self.take(py, answer)?;
-        Ok(true)
-    }
-
-    /// Takes an answer, if it is waited for: the first of its sender, and no more than are wanted.
-    fn take(&self, py: Python<'_>, answer: Py<Message>) -> PyResult<bool> {
-        let replies = self.replies.with(|replies| clones(py, replies));
-        let sender = answer.get().sender(py);
-        if let Some(sender) = &sender {
-            for reply in replies {
-                if let Some(earlier) = reply.get().sender(py)
-                    && earlier.eq(sender)?
-                {
-                    return Ok(false);
-                }
-            }
-        }
-        if self.is_complete(py)? {
-            return Ok(false);
-        }
-        self.replies.with(|replies| replies.push(answer));
-        self.speaks(py, sender)?;
-        self.look(py)?;
-        Ok(true)
-    }
-
     /// Leaves the seat, and lets no answer find it any more.
     fn rise(&self, py: Python<'_>) -> PyResult<()> {
         let desk = self.desk.get();
@@ -198,9 +134,7 @@ impl Request {
         }
         if let Some(seat) = self.seat.replace(None) {
             desk.alarms.get().cancel(self.alarm.get());
-            if seat.get().task.with(|task| task.is_none()) {
-                desk.seats.with(|seats| seats.push(seat));
-            }
+            desk.seats.keep(seat);
         }
         Ok(())
     }
@@ -221,7 +155,7 @@ impl Request {
     }
 
     /// Lets who asked go on if it need not wait any more.
-    fn look(&self, py: Python<'_>) -> PyResult<()> {
+    pub(super) fn look(&self, py: Python<'_>) -> PyResult<()> {
         if self.is_complete(py)? {
             self.give_up(py)?;
         }
@@ -230,7 +164,7 @@ impl Request {
 }
 
 /// Other references to the same objects.
-fn clones<T>(py: Python<'_>, objects: &[Py<T>]) -> Vec<Py<T>> {
+pub(super) fn clones<T>(py: Python<'_>, objects: &[Py<T>]) -> Vec<Py<T>> {
     objects.iter().map(|one| one.clone_ref(py)).collect()
 }
 
@@ -348,7 +282,7 @@ impl Request {
     /// Let `task` wait here until `deadline`.
     fn sit(slf: &Bound<'_, Self>, py: Python<'_>, task: Py<PyAny>, deadline: f64) -> PyResult<()> {
         let desk = slf.get().desk.get();
-        let seat = desk.seat(py)?;
+        let seat = desk.seats.take(py)?;
         desk.sit(py, &slf.clone().unbind(), seat, task, deadline)
     }
 
