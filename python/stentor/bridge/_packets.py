@@ -25,11 +25,12 @@ def packets_of(entries: Sequence[Entry]) -> list[tuple[str, list[int]]]:
     """Return which messages go into one entry: for each its stream, and the places of the messages."""
     packets: list[tuple[str, list[int]]] = []
     last: dict[str, tuple[list[int], int]] = {}
+    none: list[int] = []
     for place, entry in enumerate(entries):
         scope = entry.scope
-        places, size = last.get(scope, ([], 0))
+        places, size = last.get(scope, (none, 0))
         if not places or len(places) == PACKET or size >= PACKET_BYTES:
-            places, size = [], 0
+            places, size = list[int](), 0
             packets.append((scope, places))
         places.append(place)
         last[scope] = places, size + entry.size
