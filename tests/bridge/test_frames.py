@@ -14,6 +14,7 @@ from hypothesis import given
 
 import stentor
 from stentor import AddressingMode, Message, Priority
+from stentor.bridge import RedisBridge
 from stentor.bridge._body import DIRECT, MESSAGE, decode_body, encode_body
 from stentor.bridge._clock import AnchoredClock
 from stentor.bridge._counting import AGES
@@ -322,6 +323,20 @@ def check_damaged(rng: Random, message: Message) -> bool:
 @given(MESSAGES, st.integers(0, 2**32))
 def test_a_damaged_one_is_opened_as_the_other_half_does_or_not_at_all(message: Message, seed: int) -> None:
     check_damaged(Random(seed), message)
+
+
+async def test_what_comes_when_the_bus_takes_nothing_more_is_refused_one_by_one() -> None:
+    async with stentor.open_bus() as bus, RedisBridge(bus, "redis://127.0.0.1:1", in_=[TOPIC]) as bridge:
+        parts = bridge._parts
+        assert parts is not None
+        parts.interest.wanted[TOPIC] = True
+        parts.sequencing.origin(THERE, 0.0).last[TOPIC] = 0
+        opened = parts.incoming.open_many([push(framed(1)), push(framed(2))], 0, 2)
+        assert opened is not None
+        assert ids(opened) == ["m-1", "m-2"]
+        parts.extension.close()
+        await parts.incoming.relay_many(opened)
+        assert bridge.statistics().refused == {"message": 2}
 
 
 @pytest.mark.long
