@@ -1074,12 +1074,18 @@ class RecipientState:
     def note_block(self, duration: float) -> None:
         """Note that its handler kept everybody else from running for so many seconds."""
 
+@disjoint_base
 class Journal:
     """An observer that makes an entry of the causal record of all that it is told, and of which other code takes them.
 
     The entries are in MessagePack, as docs/guide/recording.md documents them. `stentor.recording` has journals that
     write them to a file or make a digest of them. Where all observers of a bus are journals, they are written into
     natively, and no observer is called.
+
+    A subclass has `_write(data, count)`, which takes so many entries, and `_error(error)`, which returns what is
+    recorded of an error. If it sets `_payload_limit`, it has `_content(payload, limit)` too, which returns what is
+    recorded of a payload: its form, and itself in it; the simplest are recorded without. `_encode(value)` is asked for
+    what stands where a text should. All of these return MessagePack.
 
     Example:
         >>> import stentor, trio
@@ -1102,7 +1108,7 @@ class Journal:
     _payload_limit: int | None
     """Bytes of an encoded payload that are recorded; None where payloads are not."""
 
-    def __new__(cls, *_args: object, **_options: object) -> Self: ...
+    def __new__(cls, *_args: Any, **_options: Any) -> Self: ...
     @property
     def entries(self) -> int:
         """How many entries there are so far."""
@@ -1112,18 +1118,6 @@ class Journal:
 
     def _now(self) -> float:
         """Return the time as it would be recorded."""
-
-    def _write(self, data: bytes, count: int) -> None:
-        """Take so many entries; a subclass has this, and what follows."""
-
-    def _encode(self, value: Any) -> bytes:
-        """Return what is recorded where a message has something else than a text."""
-
-    def _content(self, payload: object, limit: int) -> bytes:
-        """Return what is recorded of a payload: its form, and itself in it. The simplest are recorded as they are."""
-
-    def _error(self, error: BaseException) -> bytes:
-        """Return what is recorded of an error."""
 
     def accepted(self, message: Message, recipients: tuple[str, ...], inside: Delivery | None) -> None:
         """Make an entry of a message that is accepted."""
