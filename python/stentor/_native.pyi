@@ -4,7 +4,7 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
 from contextvars import Context, Token
 from types import FrameType
-from typing import Any, Final, Literal, Self, TypeVar, final
+from typing import Any, Final, Generic, Literal, Self, TypeVar, final
 
 from trio import CancelScope, Event
 from trio.lowlevel import Abort, Task
@@ -59,6 +59,7 @@ __all__ = [
     "Selection",
     "Shift",
     "Target",
+    "Values",
     "WorkersState",
     "pack_commands",
     "validate_topic",
@@ -365,7 +366,7 @@ class IndexStatistics:
 
     @property
     def lookups(self) -> int:
-        """Valid topics that `match` and `pick` were asked for."""
+        """Valid topics that `match` and `Values.pick` were asked for."""
 
     def __eq__(self, other: object, /) -> bool: ...
 
@@ -429,20 +430,6 @@ class Index:
             InvalidTopicError: for the first that is no topic.
         """
 
-    def pick(self, values: dict[int, _V], topic: str) -> tuple[_V, ...]:
-        """Return the values of the ids whose patterns match a topic, by ascending id; an id without one is left out.
-
-        Raises:
-            InvalidTopicError: `topic` is none of the dialect.
-        """
-
-    def pick_many(self, values: dict[int, _V], topics: Sequence[str]) -> list[tuple[_V, ...]]:
-        """Return what `pick` returns, for each topic.
-
-        Raises:
-            InvalidTopicError: for the first that is no topic.
-        """
-
     def explain(self, topic: str) -> tuple[Explanation, ...]:
         """Say which patterns match a topic, and through which structure, in the order of their first subscriptions.
 
@@ -453,6 +440,57 @@ class Index:
     def statistics(self) -> IndexStatistics:
         """Return what the index holds."""
 
+    def __len__(self) -> int: ...
+
+@final
+class Values(Generic[_V]):
+    """A value for each subscription of an index, and the values for a topic. Not public.
+
+    Args:
+        index: The index that knows the ids for a topic.
+
+    Example:
+        >>> from stentor._native import Index, Values
+        >>> index = Index("mailbox")
+        >>> values = Values(index)
+        >>> values.put(index.add("ai.**"), "all")
+        >>> values.pick("ai.models.gpt4")
+        ('all',)
+    """
+
+    def __new__(cls, index: Index) -> Self: ...
+    def put(self, id: int, value: _V) -> None:
+        """Put in the value of a new subscription.
+
+        Raises:
+            ValueError: `id` is not greater than all before.
+        """
+
+    def take(self, id: int) -> _V:
+        """Take out the value of a subscription.
+
+        Raises:
+            KeyError: there is none.
+        """
+
+    def of(self, ids: Sequence[int]) -> tuple[_V, ...]:
+        """Return the values of some ids, in their order; an id without one is left out."""
+
+    def pick(self, topic: str) -> tuple[_V, ...]:
+        """Return the values whose patterns match a topic, by ascending id; an id without one is left out.
+
+        Raises:
+            InvalidTopicError: `topic` is none of the dialect.
+        """
+
+    def pick_many(self, topics: Sequence[str]) -> list[tuple[_V, ...]]:
+        """Return what `pick` returns, for each topic.
+
+        Raises:
+            InvalidTopicError: for the first that is no topic.
+        """
+
+    def __contains__(self, id: object, /) -> bool: ...
     def __len__(self) -> int: ...
 
 @final

@@ -7,14 +7,13 @@ cheap, and finding out which topics a wildcard matches was not.
 
 from __future__ import annotations
 
-import functools
 import threading
 from typing import TYPE_CHECKING, Generic, TypeVar, final
 
 import attrs
 
 from stentor._mechanisms.match_cache import MatchCache
-from stentor._native import Index
+from stentor._native import Index, Values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -233,13 +232,13 @@ class Matcher(Generic[V]):
     """The values whose patterns match a topic, in the order of adding. Raises `InvalidTopicError`."""
 
     def __init__(self, dialect: DialectLike = "mailbox", *, cache_capacity: int = DEFAULT_CACHE_CAPACITY) -> None:
-        self._values: dict[int, V] = {}
         self._table: MatchTable[tuple[V, ...]] = MatchTable(dialect, build=self._pick, cache_capacity=cache_capacity)
-        # Without a cache nothing but the native index need be asked.
-        self.match = self._table.lookup if cache_capacity else functools.partial(self._table.index.pick, self._values)
+        self._values: Values[V] = Values(self._table.index)
+        # Without a cache nothing but the native half need be asked.
+        self.match = self._table.lookup if cache_capacity else self._values.pick
 
     def _pick(self, ids: tuple[int, ...]) -> tuple[V, ...]:
-        return tuple(map(self._values.__getitem__, ids))
+        return self._values.of(ids)
 
     def add(self, pattern: str, value: V) -> int:
         """Add ``value`` under ``pattern`` and return the handle that removes it.
@@ -249,7 +248,7 @@ class Matcher(Generic[V]):
         """
         with self._table.lock:
             handle = self._table.add(pattern)
-            self._values[handle] = value
+            self._values.put(handle, value)
             return handle
 
     def add_many(self, items: Iterable[tuple[str, V]]) -> list[int]:
@@ -273,7 +272,8 @@ class Matcher(Generic[V]):
         pairs = list(items)
         with self._table.lock:
             handles = self._table.add_many([pattern for pattern, _ in pairs])
-            self._values.update(zip(handles, (value for _, value in pairs), strict=True))
+            for handle, (_, value) in zip(handles, pairs, strict=True):
+                self._values.put(handle, value)
             return handles
 
     def remove(self, handle: int) -> None:
@@ -287,7 +287,7 @@ class Matcher(Generic[V]):
                 message = f"handle must be of a value that was added and not removed, not {handle!r}"
                 raise ValueError(message)
             self._table.remove(handle)
-            value = self._values.pop(handle)
+            value = self._values.take(handle)
         del value  # what it refers to may run code of its own, without the lock
 
     def match_many(self, topics: Iterable[str]) -> list[tuple[V, ...]]:
@@ -298,7 +298,7 @@ class Matcher(Generic[V]):
         """
         wanted = list(topics)
         with self._table.lock:
-            return self._table.index.pick_many(self._values, wanted)
+            return self._values.pick_many(wanted)
 
     def __len__(self) -> int:
         """Return the number of values."""

@@ -1,31 +1,36 @@
 //! `Index`: the native subscription index, integer ids only.
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::PyTuple;
 use stentor_core as core;
 
+use crate::delivery::cell::LockedCell;
 use crate::dialects::grammar_of;
 use crate::errors::{LimitError, map_error, pattern_text, topic_text};
 
 /// The subscription index: which subscriptions match a topic.
 #[pyclass(module = "stentor", frozen)]
 pub(crate) struct Index {
-    inner: Mutex<Inner>,
+    inner: LockedCell<Inner>,
 }
 
 struct Inner {
     index: core::Index,
     /// Valid topics that were looked up one by one.
     lookups: u64,
+    /// The buffer of a match.
+    ids: Vec<core::SubscriptionId>,
 }
 
+/// Room for so many ids, or values, is kept from one match to the next.
+pub(crate) const KEPT: usize = 4096;
+
 impl Inner {
-    fn look_up(&mut self, topic: &str) -> Result<Vec<core::SubscriptionId>, core::TopicError> {
-        let found = self.index.matches(topic)?;
-        self.lookups += 1;
-        Ok(found)
+    #[inline]
+    fn look_up(&mut self, topic: &str) -> Result<&[core::SubscriptionId], core::TopicError> {
+        self.ids.shrink_to(KEPT);
+        self.index.match_into(topic, &mut self.ids)?;
+        Ok(&self.ids)
     }
 }
 
@@ -47,7 +52,7 @@ pub(crate) struct IndexStatistics {
     prefixes: usize,
     /// Bytes that the index owns on the heap.
     bytes: usize,
-    /// Valid topics that `match` and `pick` were asked for.
+    /// Valid topics that `match` and `Values.pick` were asked for.
     lookups: u64,
 }
 
@@ -94,22 +99,51 @@ impl From<core::Explanation> for Explanation {
 }
 
 impl Index {
-    /// The core index and its count. Poison is ignored: a panic in it was turned into an exception already.
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What `make` makes of the ids that match a topic; it neither calls Python nor drops one of its objects.
+    #[inline]
+    pub(crate) fn look_up<R>(
+        &self,
+        topic: &Bound<'_, PyAny>,
+        make: impl FnOnce(&[core::SubscriptionId]) -> R,
+    ) -> PyResult<R> {
+        let text = topic_text("topic", topic)?;
+        let answer = self.inner.with(|inner| {
+            let answer = make(inner.look_up(text)?);
+            inner.lookups += 1;
+            Ok(answer)
+        });
+        answer.map_err(|error: core::TopicError| map_error(error))
+    }
+
+    /// The tuples of what `make`, which is as above, makes of the ids that match each topic.
+    pub(crate) fn look_up_all<'py, T: IntoPyObject<'py>>(
+        &self,
+        py: Python<'py>,
+        topics: &[Bound<'py, PyAny>],
+        make: impl Fn(&[core::SubscriptionId]) -> Vec<T>,
+    ) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        let texts: Vec<_> = topics
+            .iter()
+            .map(|topic| topic_text("topics", topic))
+            .collect::<PyResult<_>>()?;
+        let mut answers = Vec::with_capacity(texts.len());
+        let done = self.inner.with(|inner| {
+            for text in texts {
+                answers.push(make(inner.look_up(text)?));
+            }
+            Ok(())
+        });
+        done.map_err(|error: core::TopicError| map_error(error))?;
+        answers
+            .into_iter()
+            .map(|elements| PyTuple::new(py, elements))
+            .collect()
     }
 }
 
-/// The values of some ids, without those that have none. Looking a number up runs no code of Python.
-fn values_of<'py>(
-    values: &Bound<'py, PyDict>,
-    ids: &[core::SubscriptionId],
-) -> PyResult<Bound<'py, PyTuple>> {
-    let found: Vec<_> = ids
-        .iter()
-        .filter_map(|id| values.get_item(id.0).transpose())
-        .collect::<PyResult<_>>()?;
-    PyTuple::new(values.py(), found)
+/// The numbers of some ids.
+fn numbers(ids: &[core::SubscriptionId]) -> Vec<u64> {
+    ids.iter().map(|id| id.0).collect()
 }
 
 /// The exception for a pattern that was not added.
@@ -135,9 +169,10 @@ impl Index {
     fn new(dialect: &Bound<'_, PyAny>, reserved: Option<&str>) -> PyResult<Self> {
         let grammar = grammar_of(dialect)?;
         Ok(Self {
-            inner: Mutex::new(Inner {
+            inner: LockedCell::new(Inner {
                 index: core::Index::new(grammar, reserved),
                 lookups: 0,
+                ids: Vec::new(),
             }),
         })
     }
@@ -148,7 +183,7 @@ impl Index {
     ///     InvalidPatternError: `pattern` is none of the dialect; nothing has changed.
     fn add(&self, pattern: &Bound<'_, PyAny>) -> PyResult<u64> {
         let text = pattern_text("pattern", pattern)?;
-        let added = self.lock().index.add(text);
+        let added = self.inner.with(|inner| inner.index.add(text));
         added.map(|id| id.0).map_err(refused)
     }
 
@@ -161,7 +196,7 @@ impl Index {
             .iter()
             .map(|text| pattern_text("patterns", text))
             .collect::<PyResult<_>>()?;
-        let added = self.lock().index.add_many(&texts);
+        let added = self.inner.with(|inner| inner.index.add_many(&texts));
         added
             .map(|ids| ids.iter().map(|id| id.0).collect())
             .map_err(refused)
@@ -172,16 +207,16 @@ impl Index {
     /// Raises:
     ///     ValueError: `id` is of no subscription, or no longer.
     fn remove(&self, id: u64) -> PyResult<()> {
-        let removed = self.lock().index.remove(core::SubscriptionId(id));
+        let id = core::SubscriptionId(id);
+        let removed = self.inner.with(|inner| inner.index.remove(id));
         removed.map(drop).map_err(unknown)
     }
 
     /// Return the one topic that a subscription matches, or None if its pattern has a wildcard or it is not there.
     fn exact_topic(&self, id: u64) -> Option<String> {
-        self.lock()
-            .index
-            .exact_topic(core::SubscriptionId(id))
-            .map(str::to_owned)
+        let id = core::SubscriptionId(id);
+        self.inner
+            .with(|inner| inner.index.exact_topic(id).map(str::to_owned))
     }
 
     /// Return the ids whose patterns match a topic, ascending.
@@ -190,44 +225,7 @@ impl Index {
     ///     InvalidTopicError: `topic` is none of the dialect.
     #[pyo3(name = "match")]
     fn match_<'py>(&self, topic: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
-        let text = topic_text("topic", topic)?;
-        let found = self.lock().look_up(text);
-        PyTuple::new(topic.py(), found.map_err(map_error)?.iter().map(|id| id.0))
-    }
-
-    /// Return the values of the ids whose patterns match a topic, by ascending id; an id without one is left out.
-    ///
-    /// Raises:
-    ///     InvalidTopicError: `topic` is none of the dialect.
-    fn pick<'py>(
-        &self,
-        values: &Bound<'py, PyDict>,
-        topic: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyTuple>> {
-        let text = topic_text("topic", topic)?;
-        let found = self.lock().look_up(text);
-        values_of(values, &found.map_err(map_error)?)
-    }
-
-    /// Return what `pick` returns, for each topic.
-    ///
-    /// Raises:
-    ///     InvalidTopicError: for the first that is no topic.
-    fn pick_many<'py>(
-        &self,
-        values: &Bound<'py, PyDict>,
-        topics: Vec<Bound<'py, PyAny>>,
-    ) -> PyResult<Vec<Bound<'py, PyTuple>>> {
-        let texts: Vec<_> = topics
-            .iter()
-            .map(|topic| topic_text("topics", topic))
-            .collect::<PyResult<_>>()?;
-        let found = self.lock().index.match_many(&texts);
-        found
-            .map_err(map_error)?
-            .iter()
-            .map(|ids| values_of(values, ids))
-            .collect()
+        PyTuple::new(topic.py(), self.look_up(topic, numbers)?)
     }
 
     /// Return what `match` returns, for each topic.
@@ -239,16 +237,7 @@ impl Index {
         py: Python<'py>,
         topics: Vec<Bound<'py, PyAny>>,
     ) -> PyResult<Vec<Bound<'py, PyTuple>>> {
-        let texts: Vec<_> = topics
-            .iter()
-            .map(|topic| topic_text("topics", topic))
-            .collect::<PyResult<_>>()?;
-        let found = self.lock().index.match_many(&texts);
-        found
-            .map_err(map_error)?
-            .iter()
-            .map(|ids| PyTuple::new(py, ids.iter().map(|id| id.0)))
-            .collect()
+        self.look_up_all(py, &topics, numbers)
     }
 
     /// Say which patterns match a topic, and through which structure, in the order of their first subscriptions.
@@ -257,7 +246,7 @@ impl Index {
     ///     InvalidTopicError: `topic` is none of the dialect.
     fn explain<'py>(&self, topic: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
         let text = topic_text("topic", topic)?;
-        let found = self.lock().index.explain(text);
+        let found = self.inner.with(|inner| inner.index.explain(text));
         let found = found.map_err(map_error)?.into_iter();
         let records: PyResult<Vec<_>> = found
             .map(|one| Bound::new(topic.py(), Explanation::from(one)))
@@ -267,8 +256,9 @@ impl Index {
 
     /// Return what the index holds.
     fn statistics(&self) -> IndexStatistics {
-        let inner = self.lock();
-        let lookups = inner.lookups;
+        let (lookups, statistics) = self
+            .inner
+            .with(|inner| (inner.lookups, inner.index.statistics()));
         let core::IndexStatistics {
             subscriptions,
             patterns,
@@ -277,7 +267,7 @@ impl Index {
             symbols,
             prefixes,
             bytes,
-        } = inner.index.statistics();
+        } = statistics;
         IndexStatistics {
             subscriptions,
             patterns,
@@ -291,6 +281,6 @@ impl Index {
     }
 
     fn __len__(&self) -> usize {
-        self.lock().index.len()
+        self.inner.with(|inner| inner.index.len())
     }
 }

@@ -12,6 +12,7 @@ mod errors;
 mod grammar;
 mod index;
 mod pattern;
+mod values;
 
 use pyo3::prelude::*;
 
@@ -34,6 +35,8 @@ mod _native {
     use crate::index::{Explanation, Index, IndexStatistics};
     #[pymodule_export]
     use crate::pattern::{Pattern, validate_topic};
+    #[pymodule_export]
+    use crate::values::Values;
 
     /// The version of the crate, which is the version of the package.
     #[pymodule_export]

@@ -40,21 +40,6 @@ impl Index {
         Ok(())
     }
 
-    /// What [`Index::matches`] answers, for each topic, up to the first that is none.
-    ///
-    /// # Errors
-    ///
-    /// [`TopicError`] for the first text that is no topic of the index's grammar.
-    pub fn match_many<T: AsRef<str>>(
-        &mut self,
-        topics: &[T],
-    ) -> Result<Vec<Vec<SubscriptionId>>, TopicError> {
-        topics
-            .iter()
-            .map(|topic| self.matches(topic.as_ref()))
-            .collect()
-    }
-
     /// Fills the buffer with the entries that match a topic.
     fn find_places(&mut self, topic: &str) -> Result<(), TopicError> {
         self.cut_topic(topic)?;
