@@ -16,5 +16,5 @@ def test_the_goals_are_measured(capsys: pytest.CaptureFixture[str], monkeypatch:
         monkeypatch.setattr(goals_bridge, name, value)
     goals_bridge.main()
     ratios = [float(line.split()[0]) for line in capsys.readouterr().out.splitlines() if line.startswith(" ")]
-    assert len(ratios) == 5
+    assert len(ratios) == 7
     assert all(ratio > 0 for ratio in ratios)
