@@ -328,6 +328,9 @@ impl Journals {
         attempt: i64,
         told: (&Meter, f64),
     ) -> PyResult<()> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
         self.note(py, BEGUN, recipient, message, attempt, told)?;
         for journal in &self.0 {
             turn_if_full(journal.bind(py))?;
@@ -345,10 +348,13 @@ impl Journals {
         attempt: i64,
         told: (&Meter, f64),
     ) -> PyResult<()> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
         self.note(py, HANDLED, recipient, message, attempt, told)
     }
 
-    #[inline]
+    #[inline(never)] // that nothing is to be written down costs one look
     fn note(
         &self,
         py: Python<'_>,
@@ -358,9 +364,6 @@ impl Journals {
         attempt: i64,
         told: (&Meter, f64),
     ) -> PyResult<()> {
-        if self.0.is_empty() {
-            return Ok(());
-        }
         let call = Call::of(py, message, recipient, attempt)?;
         for journal in &self.0 {
             let journal = journal.get();

@@ -348,6 +348,9 @@ impl RecipientState {
     /// Lets Python know of the call that began last.
     #[inline]
     pub(crate) fn tell_newest(&self, py: Python<'_>) -> PyResult<()> {
+        if self.newest.with(|newest| newest.is_none()) {
+            return Ok(());
+        }
         match self.newest.shared(py) {
             Some(newest) => newest.get().delivery(py).map(drop),
             None => Ok(()),
