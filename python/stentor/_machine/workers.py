@@ -140,7 +140,7 @@ class Workers(WorkersState):
 
         `suspended` says whether there is still something to do for who has led.
         """
-        self.leader = None
+        self.leader: trio.lowlevel.Task | None = None
         if not self.readiness.is_empty:
             self.call_followers()
             self.wake()

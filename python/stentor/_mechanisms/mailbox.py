@@ -50,8 +50,8 @@ class Quota(QuotaState):
         if not self.tracks:
             return
         if self.order is None:
-            self.order = OrderedDict()
-            self.newest = {} if self.overflow is Overflow.LATEST else None
+            self.order: OrderedDict[Delivery, None] | None = OrderedDict()
+            self.newest: dict[str, Delivery] | None = {} if self.overflow is Overflow.LATEST else None
         self.order[delivery] = None
         if first:
             self.order.move_to_end(delivery, last=False)
@@ -73,7 +73,7 @@ class Quota(QuotaState):
 
     def leaves(self, delivery: Delivery) -> None:
         """Give the place of `delivery` back, to the publisher that has waited longest."""
-        self.waiting -= 1
+        self.waiting: int = self.waiting - 1
         if self.order is not None:
             del self.order[delivery]
             if self.newest is not None and self.newest.get(delivery.message.topic) is delivery:

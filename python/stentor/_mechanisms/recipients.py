@@ -42,7 +42,7 @@ class Recipient(RecipientState):
     def quota(self) -> Quota:
         """For what is addressed to it directly, or to everybody; made when it is first needed."""
         if self.direct is None:
-            self.direct = quota_of(self.first_lane, self.options)
+            self.direct: Quota | None = quota_of(self.first_lane, self.options)
         return self.direct
 
     @property
