@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import trio
@@ -17,25 +17,8 @@ from tests.bridge.joined import OPTIONS, Log, joined, until
 from tests.bridge.proxy import open_proxy
 from tests.bridge.servers import RedisServer, redis_server
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 pytestmark = [pytest.mark.live, pytest.mark.real_clock]
 both = pytest.mark.parametrize("transport", ["pubsub", "streams"])
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[RedisServer]:
-    """One server for all tests of this file."""
-    with redis_server() as running:
-        yield running
-
-
-@pytest.fixture
-def server(shared: RedisServer) -> RedisServer:
-    """A server with nothing in it."""
-    shared.ask("FLUSHALL")
-    return shared
 
 
 @both

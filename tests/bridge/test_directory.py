@@ -12,28 +12,13 @@ from stentor.bridge import RedisBridge
 from stentor.bridge._body import Presence
 from stentor.bridge._directory import MOST_NODES, Directory
 from tests.bridge.joined import OPTIONS, Log, joined, until
-from tests.bridge.servers import RedisServer, redis_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.bridge.servers import RedisServer
 
 pytestmark = [pytest.mark.live, pytest.mark.real_clock]
 both = pytest.mark.parametrize("transport", ["pubsub", "streams"])
 FAR: dict[str, Any] = {"out": ["far"], "in_": ["far"]}
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[RedisServer]:
-    """One server for all tests of this file."""
-    with redis_server() as running:
-        yield running
-
-
-@pytest.fixture
-def server(shared: RedisServer) -> RedisServer:
-    """A server with nothing in it."""
-    shared.ask("FLUSHALL")
-    return shared
 
 
 @both

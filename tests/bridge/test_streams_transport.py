@@ -14,11 +14,11 @@ from stentor.bridge._body import MESSAGE
 from stentor.bridge._envelope import EnvelopeCodec
 from stentor.storage import SQLiteStore
 from tests.bridge.joined import OPTIONS, Log, joined, trim, until
-from tests.bridge.servers import RedisServer, redis_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.bridge.servers import RedisServer
 
 pytestmark = [pytest.mark.live, pytest.mark.real_clock]
 STREAM = "st1:{test}:s:0"
@@ -31,20 +31,6 @@ def arrived(log: Log, count: int) -> bool:
 
 class Dies(Exception):  # noqa: N818 - it says what happens
     """The end of a process that had no time to say goodbye."""
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[RedisServer]:
-    """One server for all tests of this file."""
-    with redis_server() as running:
-        yield running
-
-
-@pytest.fixture
-def server(shared: RedisServer) -> RedisServer:
-    """A server with nothing in it."""
-    shared.ask("FLUSHALL")
-    return shared
 
 
 def pending(server: RedisServer, node: str = "b", stream: str = STREAM) -> int:

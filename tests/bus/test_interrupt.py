@@ -6,15 +6,10 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import pytest
 import trio
 
 import stentor
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 EVERY = 29
 """One line of so many is tried; being a prime, it meets all of them in the end."""
@@ -27,15 +22,6 @@ def test_promise_7_ctrl_c_at_any_line_leaves_the_books_right() -> None:
     assert int(done.stdout) > 30
 
 
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Ctrl-C is what it is at a terminal, also where the tests run in the background and it is ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("interruptible")
 async def test_promise_7_ctrl_c_reaches_a_handler_that_computes_for_ever() -> None:
     async def spin(message: stentor.Message) -> None:
         if message.payload:

@@ -24,7 +24,7 @@ from tests.oracles.entries import Entries
 from tests.recording.programs import Step, Village, on_virtual_clock, unrecorded_town, village
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
     Name = Literal["native", "python"]
@@ -357,15 +357,6 @@ def test_a_journal_of_two_buses_has_one_time(tmp_path: Path) -> None:
     assert times == sorted(times)
 
 
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Ctrl-C is what it is at a terminal, also where the tests run in the background and it is ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_does_not_cut_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     append = Writer.append
 
