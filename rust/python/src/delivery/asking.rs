@@ -6,7 +6,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::alarms::Alarms;
 use super::deliveries::Delivery;
-use super::door::{Door, may_be_reserved};
+use super::door::Door;
 use super::entries::Call;
 use super::message::Message;
 use super::pump::Pump;
@@ -35,22 +35,13 @@ impl Door {
         sender: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Option<Way<'_, 'py>>> {
         let sender = sender.filter(|one| !one.is_none());
-        let (Some(pump), Some(trio)) = (&self.pump, &self.trio) else {
+        let (Some(pump), Some(trio), Some(topic)) = (
+            &self.pump,
+            &self.trio,
+            self.admitted(topic, sender.as_ref()),
+        ) else {
             return Ok(None);
         };
-        let Ok(topic) = topic.cast_exact::<PyString>() else {
-            return Ok(None);
-        };
-        if !self.open.get()
-            || self.guarded.get()
-            || sender
-                .as_ref()
-                .is_some_and(|one| !one.is_exact_instance_of::<PyString>())
-            || !self.lines.bind(py).is_empty()
-            || may_be_reserved(topic)
-        {
-            return Ok(None);
-        }
         let (Some(task), Some(selection)) = (trio.task(py)?, self.selection(py, topic)?) else {
             return Ok(None);
         };
@@ -160,9 +151,7 @@ impl Desk {
             .accepted(py, message.get(), names, inside, told)?;
         way.pump
             .put(py, &message, chosen.targets.bind(py), Some(watcher))?;
-        door.ordinary.add(1);
-        door.published.add(1);
-        door.wildcards.add(chosen.wildcards);
+        door.count(chosen.wildcards);
         desk.sit(py, &request, seat, way.task.unbind(), deadline)?;
         Ok(Some(request))
     }

@@ -148,18 +148,18 @@ pub(crate) struct Door {
     /// Topic to route, for those that are cached.
     routes: Py<PyDict>,
     /// For each sender that waits at the door, its publishes.
-    pub(super) lines: Py<PyDict>,
+    lines: Py<PyDict>,
     /// None where it is not known where trio keeps it.
     pub(super) trio: Option<TrioState>,
     pub(super) open: LockedCell<bool>,
-    pub(super) guarded: LockedCell<bool>,
+    guarded: LockedCell<bool>,
     budget: LockedCell<u32>,
     full_budget: u32,
     /// Whose budget it is: that of the handler that published last, or None for everybody outside of handlers.
     spender: LockedCell<Option<Py<Running>>>,
-    pub(super) ordinary: LockedCell<u64>,
+    ordinary: LockedCell<u64>,
     pub(super) published: LockedCell<u64>,
-    pub(super) wildcards: LockedCell<usize>,
+    wildcards: LockedCell<usize>,
 }
 
 impl Door {
@@ -172,21 +172,10 @@ impl Door {
         payload: &Bound<'_, PyAny>,
         sender: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Option<Receipt>> {
-        let Some(pump) = &self.pump else {
-            return Ok(None);
-        };
-        let Ok(topic) = topic.cast_exact::<PyString>() else {
-            return Ok(None);
-        };
         let sender = sender.filter(|one| !one.is_none());
-        if !self.open.get()
-            || self.guarded.get()
-            || sender.is_some_and(|one| !one.is_exact_instance_of::<PyString>())
-            || !self.lines.bind(py).is_empty()
-            || may_be_reserved(topic)
-        {
+        let (Some(pump), Some(topic)) = (&self.pump, self.admitted(topic, sender)) else {
             return Ok(None);
-        }
+        };
         let running = self.current.get().running(py)?;
         self.turn_to(running.as_ref());
         let Some(selection) = self.selection(py, topic)? else {
@@ -215,11 +204,38 @@ impl Door {
         pump.journals
             .accepted(py, message.get(), names, inside, told)?;
         pump.put(py, &message, chosen.targets.bind(py), None)?;
-        self.ordinary.add(1);
-        self.published.add(1);
-        self.wildcards.add(chosen.wildcards);
+        self.count(chosen.wildcards);
         let recipients = chosen.names.clone_ref(py);
         Ok(Some(Receipt::new(message, recipients, None)))
+    }
+
+    /// The topic of what anybody may publish who is named so, if that is ordinary as far as it can be told from that.
+    #[inline]
+    pub(super) fn admitted<'a, 'py>(
+        &self,
+        topic: &'a Bound<'py, PyAny>,
+        sender: Option<&Bound<'py, PyAny>>,
+    ) -> Option<&'a Bound<'py, PyString>> {
+        let topic = topic.cast_exact::<PyString>().ok()?;
+        let is_ordinary = self.open.get()
+            && !self.guarded.get()
+            && sender.is_none_or(Bound::is_exact_instance_of::<PyString>)
+            && self.has_free_way(topic);
+        is_ordinary.then_some(topic)
+    }
+
+    /// Whether nobody waits at the door, and the topic is certainly not one of the library's own.
+    #[inline]
+    pub(super) fn has_free_way(&self, topic: &Bound<'_, PyString>) -> bool {
+        self.lines.bind(topic.py()).is_empty() && !may_be_reserved(topic)
+    }
+
+    /// Counts a message that was published here, and for how many it was found through a wildcard.
+    #[inline]
+    pub(super) fn count(&self, wildcards: usize) {
+        self.ordinary.add(1);
+        self.published.add(1);
+        self.wildcards.add(wildcards);
     }
 
     /// Whether the running task has been cancelled, so that publishing must tell it so.
@@ -282,7 +298,7 @@ impl Door {
 }
 
 /// Whether a topic may begin with the reserved segment.
-pub(super) fn may_be_reserved(topic: &Bound<'_, PyString>) -> bool {
+fn may_be_reserved(topic: &Bound<'_, PyString>) -> bool {
     topic.to_str().map_or(true, |text| text.starts_with('_'))
 }
 

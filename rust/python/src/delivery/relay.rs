@@ -8,7 +8,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::cell::LockedCell;
 use super::deliveries::{Delivery, WAITING};
-use super::door::{Door, may_be_reserved};
+use super::door::Door;
 use super::mailbox::Entry;
 use super::message::Message;
 use super::pump::Pump;
@@ -286,11 +286,7 @@ impl Door {
     ) -> PyResult<Option<usize>> {
         let state = message.get();
         let topic = state.topic.bind(py);
-        if !state.is_to_a_topic()
-            || !state.is_stamped(py)?
-            || !self.lines.bind(py).is_empty()
-            || may_be_reserved(topic)
-        {
+        if !state.is_to_a_topic() || !state.is_stamped(py)? || !self.has_free_way(topic) {
             return Ok(None);
         }
         let Some(selection) = self.plain_selection(py, topic)? else {
@@ -337,9 +333,7 @@ impl Door {
             busy += pump.put_one(py, entry, target.get());
         }
         pump.were_put(py, busy, was_idle)?;
-        self.ordinary.add(1);
-        self.published.add(1);
-        self.wildcards.add(wildcards);
+        self.count(wildcards);
         if let Some(relay) = relay {
             relay.get().is_committed(py)?;
         }
