@@ -46,3 +46,12 @@ fn unless_odd<T>(result: Plainly<T>) -> pyo3::PyResult<Option<T>> {
 
 /// How deep the values of a payload may lie in each other.
 const DEEPEST: usize = 32;
+
+/// The depth of what lies in a container at `depth`.
+#[inline]
+fn deeper(depth: usize) -> Plainly<usize> {
+    if depth == DEEPEST {
+        return Err(Declined::Odd);
+    }
+    Ok(depth + 1)
+}

@@ -4,7 +4,7 @@ use std::io::Write;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString};
 
-use super::{DEEPEST, Declined, Plainly};
+use super::{Declined, Plainly, deeper};
 
 /// Bytes that grow.
 pub(super) struct Writer(pub(super) Vec<u8>);
@@ -181,19 +181,17 @@ impl Writer {
     }
 
     fn container(&mut self, value: &Bound<'_, PyAny>, depth: usize) -> Plainly<()> {
-        if depth == DEEPEST {
-            return Err(Declined::Odd);
-        }
+        let depth = deeper(depth)?;
         if let Ok(pairs) = value.cast_exact::<PyDict>() {
             self.map(pairs.len())?;
             for (key, each) in pairs.iter() {
                 self.string(&key)?;
-                self.value(&each, depth + 1)?;
+                self.value(&each, depth)?;
             }
         } else if let Ok(list) = value.cast_exact::<PyList>() {
             self.list(list.len())?;
             for each in list.iter() {
-                self.value(&each, depth + 1)?;
+                self.value(&each, depth)?;
             }
         } else {
             return Err(Declined::Odd);

@@ -2,7 +2,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString};
 
-use super::{DEEPEST, Declined, Plainly};
+use super::{Declined, Plainly, deeper};
 
 /// Bytes from front to back.
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);
@@ -147,12 +147,10 @@ impl<'a> Reader<'a> {
         count: usize,
         depth: usize,
     ) -> Plainly<Bound<'py, PyAny>> {
-        if depth == DEEPEST {
-            return Err(Declined::Odd);
-        }
+        let depth = deeper(depth)?;
         let found = PyList::empty(py);
         for _ in 0..count {
-            found.append(self.value(py, depth + 1)?)?;
+            found.append(self.value(py, depth)?)?;
         }
         Ok(found.into_any())
     }
@@ -163,13 +161,11 @@ impl<'a> Reader<'a> {
         count: usize,
         depth: usize,
     ) -> Plainly<Bound<'py, PyAny>> {
-        if depth == DEEPEST {
-            return Err(Declined::Odd);
-        }
+        let depth = deeper(depth)?;
         let found = PyDict::new(py);
         for _ in 0..count {
             let key = self.text()?;
-            found.set_item(key, self.value(py, depth + 1)?)?;
+            found.set_item(key, self.value(py, depth)?)?;
         }
         Ok(found.into_any())
     }
