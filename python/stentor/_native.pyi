@@ -597,7 +597,6 @@ class Message:
 class Publisher:
     """The publishing of a bus: through its door where that will do, and else by the machine."""
 
-    _door: Door | None
     def __new__(cls, *args: object, **options: object) -> Self: ...
     def publish(
         self,
@@ -748,11 +747,19 @@ class Publication(Coroutine[Any, Any, Receipt]):
     def send(self, value: Any, /) -> Any:
         """Begin, or go on where the machine is at it: for who drives it by hand."""
 
-    def throw(self, *error: Any) -> Any:
+    def throw(self, kind: Any, value: Any = None, traceback: Any = None, /) -> Any:
         """Raise an error where the machine is at it, or here where it has not begun, which it never will then."""
 
     def close(self) -> None:
         """Call it off."""
+
+    @property
+    def cr_frame(self) -> FrameType | None:
+        """The frame of who waits here."""
+
+    @property
+    def cr_await(self) -> object:
+        """What who waits here awaits."""
 
 @final
 class Delivery:

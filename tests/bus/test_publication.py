@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 import stentor
 
@@ -112,6 +113,29 @@ async def test_it_cannot_be_iterated_or_asked_in_advance() -> None:
         with pytest.raises(RuntimeError, match="is awaited, not iterated"):
             next(publication)
         await publication
+
+
+async def test_a_task_that_waits_for_room_shows_where() -> None:
+    async def publishes() -> None:
+        tasks.append(trio.lowlevel.current_task())
+        await bus.publish("t", 2)
+
+    tasks: list[trio.lowlevel.Task] = []
+    async with stentor.open_bus() as bus, trio.open_nursery() as nursery:
+        feed = bus.subscribe("t", capacity=1)
+        await bus.publish("t", 1)
+        nursery.start_soon(publishes)
+        await trio.testing.wait_all_tasks_blocked()
+        names = [frame.f_code.co_name for frame, _ in tasks[0].iter_await_frames()]
+        assert names[:2] == ["publishes", "_publish"]
+        assert [(await feed.receive()).payload for _ in range(2)] == [1, 2]
+
+
+async def test_what_does_not_wait_has_no_frame() -> None:
+    async with stentor.open_bus() as bus:
+        publication: Any = bus.publish("t")
+        assert (publication.cr_frame, publication.cr_await) == (None, None)
+        publication.close()
 
 
 async def test_what_is_false_is_as_good_as_not_said() -> None:

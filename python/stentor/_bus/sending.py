@@ -39,7 +39,6 @@ class Sending(Publisher):
     ) -> None:
         """Make an open bus of its parts; users call `open_bus`."""
         self._parts = parts
-        self._door = parts.door
         self._desk = parts.requests.desk
         self._opened_at = parts.clock()
         self._state = "open"

@@ -56,8 +56,8 @@ mod _native {
         reason = "what initialises a module may fail"
     )]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        crate::delivery::answer_directly(module.py());
-        crate::delivery::ask_directly(module.py());
+        crate::delivery::send_directly::<Publication>(module.py());
+        crate::delivery::send_directly::<Question>(module.py());
         Ok(())
     }
 }

@@ -7,6 +7,7 @@
 mod alarms;
 mod answers;
 mod asking;
+mod awaiting;
 pub(crate) mod cell;
 mod context;
 mod coroutine;
@@ -38,6 +39,7 @@ mod workers;
 
 pub(crate) use alarms::Alarms;
 pub(crate) use asking::Desk;
+pub(crate) use awaiting::send_directly;
 pub(crate) use context::Current;
 pub(crate) use deliveries::Delivery;
 pub(crate) use door::{Door, Ids, Receipt};
@@ -45,9 +47,9 @@ pub(crate) use histogram::Histogram;
 pub(crate) use journal::Journal;
 pub(crate) use mailbox::Lane;
 pub(crate) use message::{Id, Message, Stamped};
-pub(crate) use publishing::{Publication, Publisher, answer_directly};
+pub(crate) use publishing::{Publication, Publisher};
 pub(crate) use pump::Pump;
-pub(crate) use questions::{Question, ask_directly};
+pub(crate) use questions::Question;
 pub(crate) use queue::ReadyQueue;
 pub(crate) use quota::QuotaState;
 pub(crate) use recipient::RecipientState;

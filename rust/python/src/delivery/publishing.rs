@@ -3,21 +3,17 @@
 //! To make a coroutine in Python, with a dictionary of its options, costs more than all that an ordinary publish does. So
 //! publishing returns an awaitable that goes through the door by itself, and only makes the coroutine of the machine where
 //! something is out of the ordinary.
-#![allow(
-    unsafe_code,
-    reason = "an awaitable that ends at once has no safe interface that does without an exception"
-)]
-
-use pyo3::exceptions::{PyRuntimeError, PyRuntimeWarning, PyStopIteration};
-use pyo3::ffi;
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyString, PyTuple};
-use pyo3::{PyTraverseError, PyTypeInfo, PyVisit};
+use pyo3::types::{PyBool, PyDict, PyNone, PyString, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
 
 use super::asking::Desk;
+use super::awaiting::{Awaited, Step, like_a_coroutine, told, warn_never_awaited};
 use super::cell::LockedCell;
-use super::door::{Door, Receipt};
+use super::coroutine::{send, thrown};
+use super::door::Receipt;
 
 /// What may be said of a publish beside its topic, its payload and its sender, by name, in the order of the arguments.
 const RARELY: [&str; 8] = [
@@ -73,7 +69,6 @@ fn by_machine<'py>(
 /// A bus inherits from it, and offers `_publish` and `_publish_nowait` for what is not ordinary.
 #[pyclass(module = "stentor._native", frozen, subclass)]
 pub(crate) struct Publisher {
-    door: LockedCell<Option<Py<Door>>>,
     pub(super) desk: LockedCell<Option<Py<Desk>>>,
 }
 
@@ -87,8 +82,8 @@ impl Publisher {
         payload: &Bound<'_, PyAny>,
         sender: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Option<Receipt>> {
-        match self.door.shared(py) {
-            Some(door) => door.get().publish(py, topic, payload, sender),
+        match self.desk.shared(py) {
+            Some(desk) => desk.get().door.get().publish(py, topic, payload, sender),
             None => Ok(None),
         }
     }
@@ -100,23 +95,11 @@ impl Publisher {
     #[pyo3(signature = (*_args, **_options))]
     fn new(_args: &Bound<'_, PyTuple>, _options: Option<&Bound<'_, PyDict>>) -> Self {
         Self {
-            door: LockedCell::new(None),
             desk: LockedCell::new(None),
         }
     }
 
-    /// The door through which ordinary messages go.
-    #[getter(_door)]
-    fn get_door(&self, py: Python<'_>) -> Option<Py<Door>> {
-        self.door.shared(py)
-    }
-
-    #[setter(_door)]
-    fn set_door(&self, py: Python<'_>, door: Option<Py<Door>>) {
-        self.door.put(py, door);
-    }
-
-    /// Where questions leave that are ordinary.
+    /// Where questions leave that are ordinary, and, by its door, all other messages that are.
     #[getter(_desk)]
     fn get_desk(&self, py: Python<'_>) -> Option<Py<Desk>> {
         self.desk.shared(py)
@@ -248,22 +231,20 @@ impl Publisher {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.door.with(|door| visit.call(&*door))?;
         self.desk.with(|desk| visit.call(&*desk))
     }
 
     fn __clear__(&self) {
-        drop(self.door.replace(None));
         drop(self.desk.replace(None));
     }
 }
 
 /// How far a publish has come.
 enum Stage {
-    /// It has not begun.
+    /// Nobody has awaited it.
     Fresh,
-    /// It has gone through the door, and whoever awaits it has not been told yet.
-    Done(Py<Receipt>),
+    /// Whoever awaits it will let it begin now.
+    Awaited,
     /// The machine is at it, by this coroutine.
     Slow(Py<PyAny>),
     /// It is over, or was called off.
@@ -281,102 +262,109 @@ pub(crate) struct Publication {
     stage: LockedCell<Stage>,
 }
 
+fn awaited_twice() -> PyErr {
+    PyRuntimeError::new_err("cannot await a publish a second time")
+}
+
 impl Publication {
-    /// Publishes; returns the coroutine that does so where that is not ordinary.
+    /// Publishes, or else lets the machine do so.
     #[inline]
-    fn begin(&self, py: Python<'_>) -> PyResult<Result<Py<Receipt>, Py<PyAny>>> {
+    fn begin(&self, py: Python<'_>) -> PyResult<Step> {
         match self.stage.replace(Stage::Spent) {
-            Stage::Fresh => {}
-            Stage::Slow(_) | Stage::Done(_) | Stage::Spent => {
-                return Err(PyRuntimeError::new_err(
-                    "cannot await a publish a second time",
-                ));
-            }
+            Stage::Fresh | Stage::Awaited => {}
+            Stage::Slow(_) | Stage::Spent => return Err(awaited_twice()),
         }
-        let publisher = self.publisher.get();
-        let none = py.None();
-        let payload = self.payload.as_ref().unwrap_or(&none).bind(py);
+        let none = PyNone::get(py);
+        let payload = self.payload.as_ref().map(|payload| payload.bind(py));
+        let payload = payload.unwrap_or_else(|| none.as_any());
         let topic = self.topic.bind(py);
         let sender = self.sender.as_ref().map(|one| one.bind(py));
+        let publisher = self.publisher.bind(py);
         if self.more.is_none()
-            && let Some(receipt) = publisher.through_door(py, topic, payload, sender)?
+            && let Some(receipt) = publisher.get().through_door(py, topic, payload, sender)?
         {
-            return Ok(Ok(Py::new(py, receipt)?));
+            return Ok(Step::Returns(Py::new(py, receipt)?.into_any()));
         }
-        let machine = self.publisher.bind(py);
         let more = self.more.as_ref().map(|more| more.bind(py).clone());
         let method = intern!(py, "_publish");
-        let coroutine = by_machine(machine, method, topic, payload, sender, more)?;
-        Ok(Err(coroutine.unbind()))
+        let coroutine = by_machine(publisher, method, topic, payload, sender, more)?.unbind();
+        drop(self.stage.replace(Stage::Slow(coroutine.clone_ref(py))));
+        send(py, coroutine, none.as_any()).into()
     }
 
     /// The coroutine of the machine, if that is at it.
-    fn slow(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+    fn waiting(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         self.stage.with(|stage| match stage {
             Stage::Slow(coroutine) => Some(coroutine.clone_ref(py)),
-            _ => None,
+            Stage::Fresh | Stage::Awaited | Stage::Spent => None,
         })
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.stage.with(|stage| matches!(stage, Stage::Fresh))
+    }
+}
+
+impl Awaited for Publication {
+    #[inline]
+    fn step(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<Step> {
+        let (py, publication) = (value.py(), slf.get());
+        match publication.waiting(py) {
+            Some(coroutine) => send(py, coroutine, value).into(),
+            None => publication.begin(py),
+        }
     }
 }
 
 #[pymethods]
 impl Publication {
-    fn __await__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
-        let py = slf.py();
-        match slf.get().begin(py)? {
-            Ok(receipt) => {
-                drop(slf.get().stage.replace(Stage::Done(receipt)));
-                Ok(slf.into_any())
-            }
-            Err(coroutine) => coroutine.bind(py).call_method0(intern!(py, "__await__")),
+    fn __await__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
+        let publication = slf.get();
+        if !publication.is_fresh() {
+            return Err(awaited_twice());
         }
+        drop(publication.stage.replace(Stage::Awaited));
+        Ok(slf)
     }
 
-    fn __next__(&self) -> PyResult<Py<PyAny>> {
-        match self.stage.replace(Stage::Spent) {
-            Stage::Done(receipt) => Err(PyStopIteration::new_err((receipt,))),
-            other => {
-                drop(self.stage.replace(other));
-                Err(PyRuntimeError::new_err(
-                    "a publish is awaited, not iterated",
-                ))
-            }
+    fn __next__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        if slf.get().is_fresh() {
+            return Err(PyRuntimeError::new_err(
+                "a publish is awaited, not iterated",
+            ));
         }
+        told(Self::step(slf, PyNone::get(slf.py()).as_any())?)
     }
 
     /// Begin, or go on where the machine is at it: for who drives it by hand.
     #[pyo3(signature = (value, /))]
-    fn send(&self, py: Python<'_>, value: Py<PyAny>) -> PyResult<Py<PyAny>> {
-        let coroutine = match self.slow(py) {
-            Some(coroutine) => coroutine,
-            None => match self.begin(py)? {
-                Ok(receipt) => return Err(PyStopIteration::new_err((receipt,))),
-                Err(coroutine) => {
-                    drop(self.stage.replace(Stage::Slow(coroutine.clone_ref(py))));
-                    coroutine
-                }
-            },
-        };
-        coroutine.call_method1(py, intern!(py, "send"), (value,))
+    fn send(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        told(Self::step(slf, value)?)
     }
 
     /// Raise an error where the machine is at it, or here where it has not begun, which it never will then.
-    #[pyo3(signature = (*error))]
-    fn throw(&self, py: Python<'_>, error: &Bound<'_, PyTuple>) -> PyResult<Py<PyAny>> {
-        if let Some(coroutine) = self.slow(py) {
-            return coroutine.call_method1(py, intern!(py, "throw"), error);
+    #[pyo3(signature = (kind, value = None, traceback = None, /))]
+    fn throw(
+        &self,
+        kind: &Bound<'_, PyAny>,
+        value: Option<Bound<'_, PyAny>>,
+        traceback: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let py = kind.py();
+        let error = thrown(kind, value, traceback)?;
+        if let Some(coroutine) = self.waiting(py) {
+            return coroutine.call_method1(py, intern!(py, "throw"), (error,));
         }
-        drop(self.stage.replace(Stage::Spent));
-        Err(PyErr::from_value(error.get_item(0)?))
+        self.close(py)?;
+        Err(PyErr::from_value(error))
     }
 
     /// Call it off.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        if let Some(coroutine) = self.slow(py) {
-            coroutine.call_method0(py, intern!(py, "close"))?;
+        match self.stage.replace(Stage::Spent) {
+            Stage::Slow(coroutine) => coroutine.call_method0(py, intern!(py, "close")).map(drop),
+            Stage::Fresh | Stage::Awaited | Stage::Spent => Ok(()),
         }
-        drop(self.stage.replace(Stage::Spent));
-        Ok(())
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -384,8 +372,7 @@ impl Publication {
         visit.call(&self.payload)?;
         self.stage.with(|stage| match stage {
             Stage::Slow(coroutine) => visit.call(&*coroutine),
-            Stage::Done(receipt) => visit.call(&*receipt),
-            Stage::Fresh | Stage::Spent => Ok(()),
+            Stage::Fresh | Stage::Awaited | Stage::Spent => Ok(()),
         })
     }
 
@@ -394,57 +381,18 @@ impl Publication {
     }
 }
 
+like_a_coroutine! { Publication }
+
 impl Drop for Publication {
     /// Warns, as Python does, of a publish that nobody has awaited.
     fn drop(&mut self) {
-        if self.stage.with(|stage| matches!(stage, Stage::Fresh)) {
+        if self.is_fresh() {
             Python::attach(|py| {
-                let warning = py.get_type::<PyRuntimeWarning>();
                 let text = c"coroutine 'Bus.publish' was never awaited";
-                if let Err(error) = PyErr::warn(py, &warning, text, 1) {
+                if let Err(error) = warn_never_awaited(py, text) {
                     error.write_unraisable(py, None);
                 }
             });
-        }
-    }
-}
-
-/// Lets CPython 3.11 ask a publication for its result directly: what it would do instead is to raise and catch it.
-pub(crate) fn answer_directly(py: Python<'_>) {
-    // SAFETY: the type is a heap type made by this module, whose slots are writable and which nobody uses yet.
-    unsafe {
-        let slots = (*Publication::type_object_raw(py)).tp_as_async;
-        if let Some(slots) = slots.as_mut() {
-            slots.am_send = Some(send_none);
-        }
-    }
-}
-
-unsafe extern "C" fn send_none(
-    publication: *mut ffi::PyObject,
-    _value: *mut ffi::PyObject,
-    result: *mut *mut ffi::PyObject,
-) -> ffi::PySendResult {
-    // SAFETY: Python calls it with an object of the type whose slot it is in, under the interpreter's lock.
-    let py = unsafe { Python::assume_attached() };
-    let publication = unsafe { Bound::from_borrowed_ptr(py, publication) };
-    // SAFETY: as above.
-    let publication = unsafe { publication.cast_unchecked::<Publication>() };
-    let outcome = match publication.get().stage.replace(Stage::Spent) {
-        Stage::Done(receipt) => Ok(receipt.into_any()),
-        _ => Err(PyRuntimeError::new_err(
-            "a publish is awaited, not iterated",
-        )),
-    };
-    match outcome {
-        Ok(receipt) => {
-            // SAFETY: the caller gives a place for the result, and takes the reference.
-            unsafe { *result = receipt.into_ptr() };
-            ffi::PySendResult::PYGEN_RETURN
-        }
-        Err(error) => {
-            error.restore(py);
-            ffi::PySendResult::PYGEN_ERROR
         }
     }
 }

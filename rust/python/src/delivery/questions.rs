@@ -1,20 +1,14 @@
 //! What `Bus.request` is: a question that leaves when it is awaited, and waits for its answer without a coroutine.
-#![allow(
-    unsafe_code,
-    reason = "an awaitable has no safe interface that does without a call by name and an exception"
-)]
-
-use pyo3::exceptions::{PyRuntimeError, PyRuntimeWarning, PyStopIteration};
-use pyo3::ffi;
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyNone};
-use pyo3::{PyTraverseError, PyTypeInfo, PyVisit};
+use pyo3::{PyTraverseError, PyVisit};
 
 use super::asking::Desk;
+use super::awaiting::{Awaited, Step, like_a_coroutine, told, warn_never_awaited};
 use super::cell::LockedCell;
-use super::coroutine::thrown;
-use super::coroutine::{Stepped, send};
+use super::coroutine::{send, thrown};
 use super::message::is_topic;
 use super::publishing::Publisher;
 use super::requests::Request;
@@ -83,14 +77,7 @@ impl Question {
 
     /// Asks, and returns what is yielded to trio, or else lets the machine ask.
     #[inline]
-    fn begin<'py>(&self, py: Python<'py>) -> Stepped<'py> {
-        match self.begun(py) {
-            Ok(stepped) => stepped,
-            Err(error) => Stepped::Raised(error),
-        }
-    }
-
-    fn begun<'py>(&self, py: Python<'py>) -> PyResult<Stepped<'py>> {
+    fn begin(&self, py: Python<'_>) -> PyResult<Step> {
         drop(self.stage.replace(Stage::Spent));
         let payload = match &self.payload {
             Some(payload) => payload.bind(py).clone(),
@@ -98,25 +85,20 @@ impl Question {
         };
         if let Some(request) = self.ask(py, &payload)? {
             let trap = request.get().trap_of_seat(py)?;
-            let coroutine = py.None();
             drop(self.stage.replace(Stage::Waiting(request)));
-            return Ok(Stepped::Suspended { coroutine, trap });
+            return Ok(Step::Asks(trap));
         }
         let options = self.options.as_ref().map(|options| options.bind(py));
         let publisher = self.publisher.bind(py);
         let method = intern!(py, "_request");
         let coroutine = publisher.call_method(method, (&self.topic, payload), options)?;
         drop(self.stage.replace(Stage::Slow(coroutine.clone().unbind())));
-        Ok(send(py, coroutine.unbind(), PyNone::get(py).as_any()))
+        send(py, coroutine.unbind(), PyNone::get(py).as_any()).into()
     }
 
     /// Waits no longer, and returns the answer.
     #[inline]
-    fn end<'py>(
-        &self,
-        request: &Bound<'py, Request>,
-        sent: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn end(&self, request: &Bound<'_, Request>, sent: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         let py = request.py();
         let asked = request.get();
         drop(self.stage.replace(Stage::Spent));
@@ -126,27 +108,10 @@ impl Question {
             sent.call_method0(intern!(py, "unwrap"))?;
         }
         if let Some(answer) = asked.first(py) {
-            return Ok(answer.into_bound(py).into_any());
+            return Ok(answer.into_any());
         }
         let error = machine.no_reply.call1(py, (request,))?;
         Err(PyErr::from_value(error.into_bound(py)))
-    }
-
-    /// Begins, or goes on with what trio answers.
-    #[inline]
-    fn step<'py>(&self, value: &Bound<'py, PyAny>) -> Stepped<'py> {
-        let py = value.py();
-        match self.at(py) {
-            Stage::Fresh => self.begin(py),
-            Stage::Waiting(request) => match self.end(request.bind(py), value) {
-                Ok(answer) => Stepped::Returned(answer),
-                Err(error) => Stepped::Raised(error),
-            },
-            Stage::Slow(coroutine) => send(py, coroutine, value),
-            Stage::Spent => Stepped::Raised(PyRuntimeError::new_err(
-                "cannot await a request a second time",
-            )),
-        }
     }
 
     /// How far it has come.
@@ -160,23 +125,28 @@ impl Question {
         })
     }
 
-    /// Something of the coroutine that waits here.
-    fn of_coroutine(&self, py: Python<'_>, name: &str) -> PyResult<Option<Py<PyAny>>> {
-        let coroutine = match self.at(py) {
+    /// The coroutine that waits here.
+    fn waiting(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        match self.at(py) {
             Stage::Waiting(request) => request.get().waiting(py),
             Stage::Slow(coroutine) => Some(coroutine),
             Stage::Fresh | Stage::Spent => None,
-        };
-        coroutine.map(|one| one.getattr(py, name)).transpose()
+        }
     }
 }
 
-/// What Python expects of a step.
-fn told(stepped: Stepped<'_>) -> PyResult<Py<PyAny>> {
-    match stepped {
-        Stepped::Suspended { trap, .. } => Ok(trap),
-        Stepped::Returned(answer) => Err(PyStopIteration::new_err((answer.unbind(),))),
-        Stepped::Raised(error) => Err(error),
+impl Awaited for Question {
+    #[inline]
+    fn step(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<Step> {
+        let (py, question) = (value.py(), slf.get());
+        match question.at(py) {
+            Stage::Fresh => question.begin(py),
+            Stage::Waiting(request) => question.end(request.bind(py), value).map(Step::Returns),
+            Stage::Slow(coroutine) => send(py, coroutine, value).into(),
+            Stage::Spent => Err(PyRuntimeError::new_err(
+                "cannot await a request a second time",
+            )),
+        }
     }
 }
 
@@ -237,14 +207,14 @@ impl Question {
         slf
     }
 
-    fn __next__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        told(self.step(PyNone::get(py).as_any()))
+    fn __next__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        told(Self::step(slf, PyNone::get(slf.py()).as_any())?)
     }
 
     /// Begin, or go on with what trio answers.
     #[pyo3(signature = (value, /))]
-    fn send(&self, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        told(self.step(value))
+    fn send(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        told(Self::step(slf, value)?)
     }
 
     /// Raise an error where it waits, or here where it has not begun, which it never will then.
@@ -273,18 +243,6 @@ impl Question {
         }
     }
 
-    /// The frame of who waits here.
-    #[getter]
-    fn cr_frame(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        self.of_coroutine(py, "cr_frame")
-    }
-
-    /// What who waits here awaits.
-    #[getter]
-    fn cr_await(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        self.of_coroutine(py, "cr_await")
-    }
-
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.publisher)?;
         visit.call(&self.payload)?;
@@ -306,11 +264,7 @@ impl Drop for Question {
     fn drop(&mut self) {
         let end = |py: Python<'_>| match self.stage.replace(Stage::Spent) {
             Stage::Waiting(request) => Request::leave(request.bind(py), py),
-            Stage::Fresh => {
-                let warning = py.get_type::<PyRuntimeWarning>();
-                let text = c"coroutine 'Bus.request' was never awaited";
-                PyErr::warn(py, &warning, text, 1)
-            }
+            Stage::Fresh => warn_never_awaited(py, c"coroutine 'Bus.request' was never awaited"),
             Stage::Slow(_) | Stage::Spent => Ok(()),
         };
         if self.stage.with(|stage| !matches!(stage, Stage::Spent)) {
@@ -323,40 +277,4 @@ impl Drop for Question {
     }
 }
 
-/// Lets CPython send to a question directly: what it would do instead is to call a method, and to raise and catch.
-pub(crate) fn ask_directly(py: Python<'_>) {
-    // SAFETY: the type is a heap type made by this module, whose slots are writable and which nobody uses yet.
-    unsafe {
-        let slots = (*Question::type_object_raw(py)).tp_as_async;
-        if let Some(slots) = slots.as_mut() {
-            slots.am_send = Some(send_to);
-        }
-    }
-}
-
-unsafe extern "C" fn send_to(
-    question: *mut ffi::PyObject,
-    value: *mut ffi::PyObject,
-    result: *mut *mut ffi::PyObject,
-) -> ffi::PySendResult {
-    // Attached it is already; that this be known lets every reference go at once, and not by a list with a lock.
-    Python::attach(|py| {
-        // SAFETY: Python calls it with an object of the type whose slot it is in, and with a live value.
-        let (question, value) = unsafe {
-            let question = Bound::from_borrowed_ptr(py, question);
-            let value = Bound::from_borrowed_ptr(py, value);
-            (question.cast_into_unchecked::<Question>(), value)
-        };
-        let (outcome, found) = match question.get().step(&value) {
-            Stepped::Returned(answer) => (ffi::PySendResult::PYGEN_RETURN, answer.unbind()),
-            Stepped::Suspended { trap, .. } => (ffi::PySendResult::PYGEN_NEXT, trap),
-            Stepped::Raised(error) => {
-                error.restore(py);
-                return ffi::PySendResult::PYGEN_ERROR;
-            }
-        };
-        // SAFETY: the caller gives a place for the result, and takes the reference.
-        unsafe { *result = found.into_ptr() };
-        outcome
-    })
-}
+like_a_coroutine! { Question }

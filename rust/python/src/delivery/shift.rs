@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyNone};
 use pyo3::{PyTraverseError, PyVisit};
 
+use super::awaiting::like_a_coroutine;
 use super::cell::{LockedCell, references};
 use super::coroutine::thrown;
 use super::deliveries::Delivery;
@@ -340,18 +341,6 @@ impl Shift {
         Ok(true)
     }
 
-    /// The frame of the handler that waits.
-    #[getter]
-    fn cr_frame(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        self.of_handler(py, "cr_frame")
-    }
-
-    /// What the handler that waits awaits.
-    #[getter]
-    fn cr_await(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        self.of_handler(py, "cr_await")
-    }
-
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.pump)?;
         visit.call(&self.workers)?;
@@ -372,13 +361,14 @@ impl Shift {
 }
 
 impl Shift {
-    fn of_handler(&self, py: Python<'_>, name: &str) -> PyResult<Option<Py<PyAny>>> {
-        let coroutine = self
-            .call
-            .with(|call| call.as_ref().map(|call| call.coroutine.clone_ref(py)));
-        coroutine.map(|one| one.getattr(py, name)).transpose()
+    /// The coroutine of the handler that waits.
+    fn waiting(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        let call = |call: &mut Option<Suspended>| Some(call.as_ref()?.coroutine.clone_ref(py));
+        self.call.with(call)
     }
 }
+
+like_a_coroutine! { Shift }
 
 references! { Shift {
     /// The cancel scope that a handler that waits is cancelled by.

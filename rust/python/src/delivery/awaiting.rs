@@ -1,0 +1,113 @@
+//! Awaitables that are coroutines in all but their type, and take no more than what they do.
+#![allow(
+    unsafe_code,
+    reason = "an awaitable has no safe interface that does without a call by name and an exception"
+)]
+
+use std::ffi::CStr;
+
+use pyo3::exceptions::{PyRuntimeWarning, PyStopIteration};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::{PyClass, PyTypeInfo};
+
+use super::coroutine::Stepped;
+
+/// How far an awaitable came.
+pub(crate) enum Step {
+    /// It waits, and asks this of trio.
+    Asks(Py<PyAny>),
+    /// It has ended with this.
+    Returns(Py<PyAny>),
+}
+
+impl From<Stepped<'_>> for PyResult<Step> {
+    fn from(stepped: Stepped<'_>) -> Self {
+        match stepped {
+            Stepped::Suspended { trap, .. } => Ok(Step::Asks(trap)),
+            Stepped::Returned(answer) => Ok(Step::Returns(answer.unbind())),
+            Stepped::Raised(error) => Err(error),
+        }
+    }
+}
+
+/// Something that is awaited as a coroutine is.
+pub(crate) trait Awaited: PyClass {
+    /// Begins, or goes on with what trio answers.
+    fn step(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<Step>;
+}
+
+/// What `send` returns or raises for a step.
+pub(crate) fn told(step: Step) -> PyResult<Py<PyAny>> {
+    match step {
+        Step::Asks(trap) => Ok(trap),
+        Step::Returns(answer) => Err(PyStopIteration::new_err((answer,))),
+    }
+}
+
+/// Warns, as Python does, of something that nobody has awaited.
+pub(crate) fn warn_never_awaited(py: Python<'_>, text: &CStr) -> PyResult<()> {
+    PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), text, 1)
+}
+
+/// Lets CPython 3.11 send to an awaitable directly: what it would do instead is to call a method, and to raise and catch.
+pub(crate) fn send_directly<T: Awaited + PyTypeInfo>(py: Python<'_>) {
+    // SAFETY: the type is a heap type made by this module, whose slots are writable and which nobody uses yet.
+    unsafe {
+        let slots = (*T::type_object_raw(py)).tp_as_async;
+        if let Some(slots) = slots.as_mut() {
+            slots.am_send = Some(send_to::<T>);
+        }
+    }
+}
+
+unsafe extern "C" fn send_to<T: Awaited>(
+    awaitable: *mut ffi::PyObject,
+    value: *mut ffi::PyObject,
+    result: *mut *mut ffi::PyObject,
+) -> ffi::PySendResult {
+    // Attached it is already; that this be known lets every reference go at once, and not by a list with a lock.
+    Python::attach(|py| {
+        // SAFETY: Python calls it with an object of the type whose slot it is in, and with a live value.
+        let (awaitable, value) = unsafe {
+            let awaitable = Bound::from_borrowed_ptr(py, awaitable);
+            let value = Bound::from_borrowed_ptr(py, value);
+            (awaitable.cast_into_unchecked::<T>(), value)
+        };
+        let (outcome, found) = match T::step(&awaitable, &value) {
+            Ok(Step::Returns(answer)) => (ffi::PySendResult::PYGEN_RETURN, answer),
+            Ok(Step::Asks(trap)) => (ffi::PySendResult::PYGEN_NEXT, trap),
+            Err(error) => {
+                error.restore(py);
+                return ffi::PySendResult::PYGEN_ERROR;
+            }
+        };
+        // SAFETY: the caller gives a place for the result, and takes the reference.
+        unsafe { *result = found.into_ptr() };
+        outcome
+    })
+}
+
+/// What Python calls of a coroutine, for a class that is awaited and says what waits in it.
+macro_rules! like_a_coroutine {
+    ($class:ident) => {
+        #[pymethods]
+        impl $class {
+            /// The frame of who waits here.
+            #[getter]
+            fn cr_frame(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+                let waiting = self.waiting(py);
+                waiting.map(|one| one.getattr(py, "cr_frame")).transpose()
+            }
+
+            /// What who waits here awaits.
+            #[getter]
+            fn cr_await(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+                let waiting = self.waiting(py);
+                waiting.map(|one| one.getattr(py, "cr_await")).transpose()
+            }
+        }
+    };
+}
+
+pub(crate) use like_a_coroutine;
