@@ -1295,6 +1295,7 @@ class Pump:
         *,
         observed: bool,
         journals: Sequence[Journal],
+        trio: Mapping[str, object] | None,
         patience: int,
         serve: Callable[[Lane], Suspended | None],
         arrange: Callable[[Lane], None],
@@ -1350,7 +1351,7 @@ class Shift:
     served: Recipient | None
     """After whose handler the task is named."""
 
-    def __new__(cls, pump: Pump, workers: WorkersState, task: Task, *, budget: int, knows: bool) -> Shift: ...
+    def __new__(cls, pump: Pump, workers: WorkersState, task: Task, *, budget: int) -> Shift: ...
     @property
     def waits(self) -> bool:
         """Whether a handler has suspended, so that this must be awaited."""
@@ -1469,7 +1470,6 @@ class Door:
         *,
         routes: Mapping[str, RouteState],
         lines: Mapping[str, object],
-        trio: Mapping[str, object] | None,
         budget: int,
     ) -> Door: ...
     def relay(

@@ -16,7 +16,7 @@ from stentor._machine.calls import Calls
 from stentor._machine.dispatcher import Dispatcher
 from stentor._machine.ledger import Ledger
 from stentor._machine.publishing import PUBLISH_BUDGET, Publishing
-from stentor._machine.pump import PumpingDispatcher, state_of_trio
+from stentor._machine.pump import PumpingDispatcher
 from stentor._machine.quiescence import Quiescence
 from stentor._machine.readiness import Readiness
 from stentor._machine.requests import Requests
@@ -107,7 +107,6 @@ class Parts:
             self.ids,
             routes=self.table.cached,
             lines=lines,
-            trio=state_of_trio(),
             budget=PUBLISH_BUDGET,
         )
         self.door.open = not (settings.middleware or self.ledger.observed or settings.transit or self.stamper.limited)

@@ -60,7 +60,6 @@ class PumpingDispatcher:
     ) -> None:
         """Pump for `dispatcher`."""
         self._dispatcher = dispatcher
-        self._knows = state_of_trio() is not None
         self.pump: Pump = Pump(
             meter,
             readiness.queue,
@@ -68,6 +67,7 @@ class PumpingDispatcher:
             current,
             observed=ledger.observed,
             journals=ledger.journals,
+            trio=_state_of_trio(),
             patience=PATIENCE,
             serve=dispatcher.serve,
             arrange=readiness.arrange,
@@ -88,7 +88,7 @@ class PumpingDispatcher:
 
     def shift(self, workers: Workers, task: trio.lowlevel.Task) -> PumpingShift:
         """Return the shift of the worker that is `task`."""
-        return PumpingShift(NativeShift(self.pump, workers, task, budget=LEADER_BUDGET, knows=self._knows))
+        return PumpingShift(NativeShift(self.pump, workers, task, budget=LEADER_BUDGET))
 
 
 @trio.lowlevel.enable_ki_protection
@@ -148,7 +148,7 @@ async def _interruptible(shift: NativeShift) -> bool | None:
     return await shift
 
 
-def state_of_trio() -> dict[str, object] | None:
+def _state_of_trio() -> dict[str, object] | None:
     """Return what trio keeps about this thread, in which the pump reads whether the running task is cancelled.
 
     Here the core reads what trio does not promise to keep: there is no public way to ask without a call that costs more

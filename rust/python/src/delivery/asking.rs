@@ -35,19 +35,20 @@ impl Door {
         sender: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Option<Way<'_, 'py>>> {
         let sender = sender.filter(|one| !one.is_none());
-        let (Some(pump), Some(trio), Some(topic)) = (
-            &self.pump,
-            &self.trio,
-            self.admitted(topic, sender.as_ref()),
-        ) else {
+        let topic = self.admitted(topic, sender.as_ref());
+        let (Some(pump), Some(topic)) = (&self.pump, topic) else {
             return Ok(None);
         };
-        let (Some(task), Some(selection)) = (trio.task(py)?, self.selection(py, topic)?) else {
+        let pump = pump.get();
+        let Some(selection) = self.selection(py, topic)? else {
             return Ok(None);
         };
-        if !selection.get().asks_anybody(py)? || self.is_cancelled(py)? {
+        if !selection.get().asks_anybody(py)? {
             return Ok(None);
         }
+        let Some(task) = pump.task_to_go_on(py)? else {
+            return Ok(None);
+        };
         let asker = match self.current.get().running(py)? {
             Some(running) => running.get().delivery(py)?,
             None => None,
@@ -56,7 +57,7 @@ impl Door {
             topic: topic.clone(),
             sender: sender.map(Bound::unbind),
             selection,
-            pump: pump.get(),
+            pump,
             task,
             asker,
         }))

@@ -10,7 +10,6 @@ use super::message::{Id, Message};
 use super::pump::{Pump, has_room};
 use super::routes::{RouteState, Selection};
 use super::time::Meter;
-use super::trio_state::TrioState;
 
 /// The ids of the messages that one bus stamps: a prefix, and a number each.
 #[pyclass(module = "stentor._native", frozen)]
@@ -149,8 +148,6 @@ pub(crate) struct Door {
     routes: Py<PyDict>,
     /// For each sender that waits at the door, its publishes.
     lines: Py<PyDict>,
-    /// None where it is not known where trio keeps it.
-    pub(super) trio: Option<TrioState>,
     pub(super) open: LockedCell<bool>,
     guarded: LockedCell<bool>,
     budget: LockedCell<u32>,
@@ -176,12 +173,13 @@ impl Door {
         let (Some(pump), Some(topic)) = (&self.pump, self.admitted(topic, sender)) else {
             return Ok(None);
         };
+        let pump = pump.get();
         let running = self.current.get().running(py)?;
         self.turn_to(running.as_ref());
         let Some(selection) = self.selection(py, topic)? else {
             return Ok(None);
         };
-        if self.budget.get() == 0 || self.is_cancelled(py)? {
+        if self.budget.get() == 0 || pump.task_to_go_on(py)?.is_none() {
             return Ok(None);
         }
         self.budget.set(self.budget.get() - 1);
@@ -197,7 +195,6 @@ impl Door {
         );
         let message = Py::new(py, message)?;
         let chosen = selection.get();
-        let pump = pump.get();
         let names = chosen.names.bind(py);
         let inside = || running.map_or(Ok(None), |running| running.call(py));
         let told = (self.meter.get(), now);
@@ -236,15 +233,6 @@ impl Door {
         self.ordinary.add(1);
         self.published.add(1);
         self.wildcards.add(wildcards);
-    }
-
-    /// Whether the running task has been cancelled, so that publishing must tell it so.
-    #[inline]
-    pub(super) fn is_cancelled(&self, py: Python<'_>) -> PyResult<bool> {
-        match &self.trio {
-            Some(trio) => trio.is_cancelled(py),
-            None => Ok(true),
-        }
     }
 
     /// Gives another handler, or the outside, a budget of its own.
@@ -305,7 +293,7 @@ fn may_be_reserved(topic: &Bound<'_, PyString>) -> bool {
 #[pymethods]
 impl Door {
     #[new]
-    #[pyo3(signature = (pump, meter, current, ids, *, routes, lines, trio, budget))]
+    #[pyo3(signature = (pump, meter, current, ids, *, routes, lines, budget))]
     #[allow(clippy::too_many_arguments, reason = "as many as it brings together")]
     fn new(
         pump: Option<Py<Pump>>,
@@ -314,17 +302,15 @@ impl Door {
         ids: Py<Ids>,
         routes: Py<PyDict>,
         lines: Py<PyDict>,
-        trio: Option<Bound<'_, PyDict>>,
         budget: u32,
-    ) -> PyResult<Self> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             pump,
             meter,
             current,
             ids,
             routes,
             lines,
-            trio: trio.map(TrioState::new).transpose()?,
             open: LockedCell::new(false),
             guarded: LockedCell::new(false),
             budget: LockedCell::new(budget),
@@ -333,7 +319,7 @@ impl Door {
             ordinary: LockedCell::new(0),
             published: LockedCell::new(0),
             wildcards: LockedCell::new(0),
-        })
+        }
     }
 
     /// What is left of the budget of everybody outside of handlers.
@@ -357,9 +343,6 @@ impl Door {
         visit.call(&self.pump)?;
         visit.call(&self.routes)?;
         visit.call(&self.lines)?;
-        if let Some(trio) = &self.trio {
-            trio.visit(&visit)?;
-        }
         self.spender.with(|spender| visit.call(&*spender))
     }
 

@@ -13,7 +13,7 @@ use pyo3::exceptions::{PyException, PyRuntimeError, PyStopIteration};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyNone, PyTuple};
+use pyo3::types::{PyDict, PyNone, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::context::{Current, Spare};
@@ -29,6 +29,7 @@ use super::requests::Request;
 use super::routes::Target;
 use super::suspended::{Begun, Suspended};
 use super::time::Meter;
+use super::trio_state::TrioState;
 
 /// What the pump asks of the machine of `stentor._machine` when something is out of the ordinary.
 pub(super) struct Machine {
@@ -83,6 +84,8 @@ pub(crate) struct Pump {
     observed: bool,
     /// What is written into here, where nobody else is to be told.
     pub(crate) journals: Journals,
+    /// None where it is not known where trio keeps it.
+    trio: Option<TrioState>,
     /// Calls in a row without waiting after which a lane is set apart no longer.
     pub(super) patience: u32,
     pub(super) machine: Machine,
@@ -92,7 +95,7 @@ pub(crate) struct Pump {
 impl Pump {
     #[new]
     #[pyo3(
-        signature = (meter, queue, apart, current, *, observed, journals, patience, serve, arrange, begun, finish, fail, abandon, room, ready, quiet, as_coroutine),
+        signature = (meter, queue, apart, current, *, observed, journals, trio, patience, serve, arrange, begun, finish, fail, abandon, room, ready, quiet, as_coroutine),
     )]
     #[allow(clippy::too_many_arguments, reason = "as many as there are ways out")]
     fn new(
@@ -103,6 +106,7 @@ impl Pump {
         current: Py<Current>,
         observed: bool,
         journals: Vec<Py<Journal>>,
+        trio: Option<Bound<'_, PyDict>>,
         patience: u32,
         serve: Py<PyAny>,
         arrange: Py<PyAny>,
@@ -114,7 +118,7 @@ impl Pump {
         ready: Py<PyAny>,
         quiet: Py<PyAny>,
         as_coroutine: Py<PyAny>,
-    ) -> Self {
+    ) -> PyResult<Self> {
         let machine = Machine {
             serve,
             arrange,
@@ -128,16 +132,17 @@ impl Pump {
             as_coroutine,
         };
         let journals = Journals::new(py, journals, &meter);
-        Self {
+        Ok(Self {
             meter,
             queue,
             apart,
             current,
             observed,
             journals,
+            trio: trio.map(TrioState::new).transpose()?,
             patience,
             machine,
-        }
+        })
     }
 
     /// Put a message into the mailbox of every target, if that is the ordinary thing for all of them; else return False.
@@ -162,6 +167,9 @@ impl Pump {
         visit.call(&self.apart)?;
         visit.call(&self.current)?;
         self.journals.visit(&visit)?;
+        if let Some(trio) = &self.trio {
+            trio.visit(&visit)?;
+        }
         self.machine
             .all()
             .iter()
@@ -197,6 +205,27 @@ fn tell_accepted(
 }
 
 impl Pump {
+    /// Whether a task was certainly not cancelled.
+    #[inline]
+    pub(crate) fn may_go_on(&self, task: &Bound<'_, PyAny>) -> PyResult<bool> {
+        match &self.trio {
+            Some(trio) => Ok(!trio.is_cancelled(task)?),
+            None => Ok(false),
+        }
+    }
+
+    /// The task that runs, if it was certainly not cancelled: else whoever publishes must be told so by trio.
+    #[inline]
+    pub(crate) fn task_to_go_on<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match self.trio.as_ref().map(|trio| trio.task(py)).transpose()? {
+            Some(Some(task)) if self.may_go_on(&task)? => Ok(Some(task)),
+            _ => Ok(None),
+        }
+    }
+
     /// Puts a message into mailboxes that have room for it.
     #[inline]
     pub(crate) fn put(

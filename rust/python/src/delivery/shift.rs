@@ -2,7 +2,7 @@
 use pyo3::exceptions::{PyGeneratorExit, PyRuntimeError, PyStopIteration};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyNone};
+use pyo3::types::PyNone;
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::awaiting::like_a_coroutine;
@@ -34,8 +34,6 @@ pub(crate) struct Shift {
     task: Py<PyAny>,
     /// Calls that a leader begins before it lets the rest of the program have a turn.
     budget: u32,
-    /// Whether trio keeps where it is expected whether a task is cancelled.
-    knows: bool,
     scope: LockedCell<Option<Py<PyAny>>>,
     served: LockedCell<Option<Py<PyAny>>>,
     /// The call that waits.
@@ -82,7 +80,7 @@ impl Shift {
             }
             Some(Resumed::Ended(ended)) => {
                 let usable = self.end(py, ended)?;
-                if usable && self.may_go_on(py)? {
+                if usable && self.pump.get().may_go_on(self.task.bind(py))? {
                     self.begin(py)
                 } else {
                     Ok(Stretch::Ended { usable })
@@ -205,17 +203,6 @@ impl Shift {
             Err(PyErr::from_value(error.into_bound(py).into_any()))
         }
     }
-
-    /// Whether the worker was not cancelled; False also where that is not known.
-    #[inline]
-    fn may_go_on(&self, py: Python<'_>) -> PyResult<bool> {
-        if !self.knows {
-            return Ok(false);
-        }
-        let status = self.task.getattr(py, intern!(py, "_cancel_status"))?;
-        let cancelled = status.getattr(py, intern!(py, "effectively_cancelled"))?;
-        Ok(cancelled.is(PyBool::new(py, false)))
-    }
 }
 
 /// Says to whoever awaits how a stretch ended.
@@ -232,20 +219,13 @@ fn told(stretch: Stretch) -> PyResult<Py<PyAny>> {
 impl Shift {
     /// Make the shift of the worker that is `task`.
     #[new]
-    #[pyo3(signature = (pump, workers, task, *, budget, knows))]
-    fn new(
-        pump: Py<Pump>,
-        workers: Py<WorkersState>,
-        task: Py<PyAny>,
-        budget: u32,
-        knows: bool,
-    ) -> Self {
+    #[pyo3(signature = (pump, workers, task, *, budget))]
+    fn new(pump: Py<Pump>, workers: Py<WorkersState>, task: Py<PyAny>, budget: u32) -> Self {
         Self {
             pump,
             workers,
             task,
             budget,
-            knows,
             scope: LockedCell::new(None),
             served: LockedCell::new(None),
             call: LockedCell::new(None),
@@ -256,7 +236,7 @@ impl Shift {
 
     /// Lead, and return whether all is done and nothing waits: else what there is is for who awaits this.
     fn lead(&self, py: Python<'_>) -> PyResult<bool> {
-        if !self.may_go_on(py)? {
+        if !self.pump.get().may_go_on(self.task.bind(py))? {
             return Ok(false);
         }
         let stretch = self.begin(py)?;

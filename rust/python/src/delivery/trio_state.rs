@@ -72,13 +72,11 @@ impl TrioState {
         self.state.bind(py).get_item(intern!(py, "task"))
     }
 
-    /// Whether the task that runs has been cancelled.
+    /// Whether a task has been cancelled.
     #[inline]
-    pub(crate) fn is_cancelled(&self, py: Python<'_>) -> PyResult<bool> {
-        let Some(task) = self.task(py)? else {
-            return Ok(true);
-        };
-        let status = match self.status.as_ref().and_then(|slot| slot.read(&task)) {
+    pub(crate) fn is_cancelled(&self, task: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let py = task.py();
+        let status = match self.status.as_ref().and_then(|slot| slot.read(task)) {
             Some(status) => status,
             None => task.getattr(intern!(py, "_cancel_status"))?,
         };
