@@ -82,13 +82,14 @@ class Outbox:
 
     def offer(self, entry: Entry) -> bool:
         """Number and take `entry`, or what the policy says; False when it is not taken, and has to wait for room."""
-        if not self._latest and self._count < self._capacity and self._bytes < self._capacity_bytes:
+        full = self._count >= self._capacity or self._bytes >= self._capacity_bytes  # without a call, for every message
+        if not (full or self._latest):
             self._put(entry)
             return True
         if self._latest and (older := self._by_topic.get(entry.topic)) is not None:
             del self._waiting[older]
             self._drop(older)
-        full = self._count >= self._capacity or self._bytes >= self._capacity_bytes
+            full = self.is_full
         if full and not self._make_room():
             return False
         if full and self.is_full:  # the newest is dropped, or everything is on the wire

@@ -206,6 +206,12 @@ impl Door {
         Ok(Some(Receipt::new(message, recipients, None)))
     }
 
+    /// Whether what has nothing out of the ordinary is ordinary, and nobody need be asked who may publish what.
+    #[inline]
+    pub(super) fn is_open_to_all(&self) -> bool {
+        self.open.get() && !self.guarded.get()
+    }
+
     /// The topic of what anybody may publish who is named so, if that is ordinary as far as it can be told from that.
     #[inline]
     pub(super) fn admitted<'a, 'py>(
@@ -214,8 +220,7 @@ impl Door {
         sender: Option<&Bound<'py, PyAny>>,
     ) -> Option<&'a Bound<'py, PyString>> {
         let topic = topic.cast_exact::<PyString>().ok()?;
-        let is_ordinary = self.open.get()
-            && !self.guarded.get()
+        let is_ordinary = self.is_open_to_all()
             && sender.is_none_or(Bound::is_exact_instance_of::<PyString>)
             && self.has_free_way(topic);
         is_ordinary.then_some(topic)

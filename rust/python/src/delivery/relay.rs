@@ -242,7 +242,7 @@ impl Door {
         done: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<(usize, usize, usize)> {
         let (mut heard, mut unheard) = (0, 0);
-        let Some(pump) = self.pump.as_ref().filter(|_| self.open.get()) else {
+        let Some(pump) = self.pump.as_ref().filter(|_| self.is_open_to_all()) else {
             return Ok((start, heard, unheard));
         };
         let relay = done.map(|done| {
