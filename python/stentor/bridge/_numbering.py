@@ -70,10 +70,6 @@ class Numbering:
             found[scope] = self._last[scope]
         return found
 
-    def touch_all(self, now: float) -> None:
-        """Take every scope for used at the time `now`; O(scopes)."""
-        self._used = dict.fromkeys(self._last, now)
-
     def all(self) -> dict[str, int]:
         """Return the last number of every scope; O(scopes)."""
         return dict(self._last)
