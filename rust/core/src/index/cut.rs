@@ -2,7 +2,7 @@
 use crate::grammar::Grammar;
 
 use super::hash::{End, Seeds};
-use super::marks::{Found, Marks, WIDTH};
+use super::marks::{Marks, PIECE};
 
 /// For each length up to eight, the bits of a word that so many bytes fill.
 const FILLED: [u64; 9] = {
@@ -24,13 +24,13 @@ pub(super) struct Cut {
     /// What segments are separated by, and what a topic needs a closer look for; without separator, every text is one
     /// segment.
     marks: Option<Marks>,
+    /// Which bytes of the text are separators, one bit each.
+    separators: Vec<u64>,
     /// Whether the empty text has no segments, rather than one that is empty.
     empty_is_none: bool,
     /// The number of segments; the lists are longer, so as not to be measured anew for each text.
     len: usize,
-    /// The byte behind each segment.
-    ends: Vec<usize>,
-    hashes: Vec<u64>,
+    segments: Vec<Segment>,
     /// The sums of 0, 1, 2, … terms from the back, as many as were asked for; then of 0, 1, 2, … terms from the front.
     sums: Vec<u64>,
     /// Where the sums from the front begin.
@@ -39,18 +39,27 @@ pub(super) struct Cut {
     is_suspect: bool,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    /// What the hash is multiplied with, counted from the front: here, so that it need not be looked up.
+    factor: u64,
+    hash: u64,
+    /// The byte behind it.
+    end: usize,
+}
+
 impl Cut {
-    /// A cut of nothing, to be used for texts of this grammar.
+    /// A cut of nothing, to be used for texts of this grammar, with one set of seeds.
     pub(super) fn new(grammar: &Grammar) -> Self {
         let rules = grammar.rules();
         Self {
             marks: rules
                 .and_then(|rules| u8::try_from(rules.separator).ok())
                 .map(|separator| Marks::new(separator, &notable_bytes(grammar))),
+            separators: Vec::new(),
             empty_is_none: rules.is_some_and(|rules| rules.empty_topic),
             len: 0,
-            ends: vec![0; 8],
-            hashes: vec![0; 8],
+            segments: Vec::new(),
             sums: vec![0; FIRST],
             front: 1,
             is_suspect: false,
@@ -60,53 +69,99 @@ impl Cut {
     /// Cuts a text, and sums up to so many terms from the back.
     pub(super) fn cut(&mut self, text: &[u8], backs: usize, seeds: &Seeds) {
         self.front = backs + 1;
-        self.len = match self.marks {
-            _ if text.is_empty() && self.empty_is_none => 0,
-            Some(_) => self.find_ends(text),
-            None => self.take_whole(text),
-        };
-        let most = self.front + self.ends.len() + 1;
-        if self.sums.len() < most {
-            self.sums.resize(most, 0);
+        let lacks_separators = self.separators.len() <= text.len() / PIECE;
+        if lacks_separators || self.sums.len() <= self.front + self.segments.len() {
+            self.make_room(text, self.segments.len(), seeds);
         }
-        self.hashes.resize(self.ends.len(), 0);
-        self.sums[self.front] = 0;
-        let sums = &mut self.sums[self.front + 1..];
-        hash_all(text, &self.ends[..self.len], &mut self.hashes, sums, seeds);
+        if self.take(text, seeds).is_none() {
+            self.take_more(text, seeds);
+        }
         if backs > 0 {
             self.sum_backs(seeds);
         }
     }
 
-    fn take_whole(&mut self, text: &[u8]) -> usize {
-        self.ends[0] = text.len();
-        self.is_suspect = false;
-        1
+    /// Takes a text that has more segments than there is room for.
+    #[cold]
+    fn take_more(&mut self, text: &[u8], seeds: &Seeds) {
+        while self.take(text, seeds).is_none() {
+            self.make_room(text, 2 * self.segments.len().max(4), seeds);
+        }
     }
 
-    fn find_ends(&mut self, text: &[u8]) -> usize {
-        loop {
-            let found = self
-                .marks
-                .as_ref()
-                .and_then(|marks| find_ends(text, marks, &mut self.ends));
-            if let Some((count, is_suspect)) = found {
-                self.is_suspect = is_suspect;
-                return count;
-            }
-            self.ends.resize(2 * self.ends.len(), 0);
+    /// Makes room for the separators of a text, for so many segments, and for the sums from either end.
+    #[cold]
+    fn make_room(&mut self, text: &[u8], segments: usize, seeds: &Seeds) {
+        let words = text.len() / PIECE + 1;
+        self.separators.resize(words.max(self.separators.len()), 0);
+        let more = (self.segments.len()..segments).map(|position| Segment {
+            factor: seeds.factor(End::Front, position),
+            hash: 0,
+            end: 0,
+        });
+        self.segments.extend(more);
+        let sums = self.front + segments + 1;
+        self.sums.resize(sums.max(self.sums.len()), 0);
+    }
+
+    /// Finds each segment, hashes it and sums up the terms; answers with nothing if there is no room for all.
+    #[inline]
+    fn take(&mut self, text: &[u8], seeds: &Seeds) -> Option<()> {
+        let segments = self.segments.as_mut_slice();
+        let room = segments.len();
+        let sums = self.sums.get_mut(self.front..)?.get_mut(..room + 1)?;
+        let separators = self.separators.get_mut(..=text.len() / PIECE)?;
+        sums[0] = 0;
+        (self.len, self.is_suspect) = (0, false);
+        if text.is_empty() && self.empty_is_none {
+            return Some(());
         }
+        let mut suspect = 0;
+        if let Some(marks) = &self.marks {
+            suspect = u64::from(marks.find(text, separators));
+        } else {
+            separators.fill(0);
+        }
+        // The end is like one more separator.
+        if let Some(last) = separators.last_mut() {
+            *last |= 1 << (text.len() % PIECE);
+        }
+        let (mut count, mut start, mut sum) = (0, 0, 0_u64);
+        let (mut at, mut before) = (0, 1);
+        for &word in &*separators {
+            suspect |= word & (word << 1 | before);
+            before = word >> (PIECE - 1);
+            let mut left = word;
+            while left != 0 {
+                if count >= room {
+                    return None;
+                }
+                let end = at + left.trailing_zeros() as usize;
+                let hash = hash_of(text, start, end, seeds);
+                let segment = &mut segments[count];
+                (segment.hash, segment.end) = (hash, end);
+                sums[count] = sum;
+                sum = sum.wrapping_add(hash.wrapping_mul(segment.factor));
+                count += 1;
+                start = end + 1;
+                left &= left - 1;
+            }
+            at += PIECE;
+        }
+        sums[count] = sum;
+        (self.len, self.is_suspect) = (count, suspect != 0);
+        Some(())
     }
 
     #[inline]
     fn sum_backs(&mut self, seeds: &Seeds) {
         let most = self.len.min(self.front - 1);
-        let hashes = &self.hashes[self.len - most..self.len];
+        let segments = &self.segments[self.len - most..self.len];
         let sums = &mut self.sums[1..=most];
         let mut sum = 0_u64;
         for position in 0..most {
-            let term = hashes[most - 1 - position].wrapping_mul(seeds.factor(End::Back, position));
-            sum = sum.wrapping_add(term);
+            let hash = segments[most - 1 - position].hash;
+            sum = sum.wrapping_add(hash.wrapping_mul(seeds.factor(End::Back, position)));
             sums[position] = sum;
         }
     }
@@ -126,7 +181,7 @@ impl Cut {
     /// The hash of a segment.
     #[inline]
     pub(super) fn hash(&self, segment: usize) -> u64 {
-        self.hashes[segment]
+        self.segments[segment].hash
     }
 
     /// The sum of all terms, counted from the front.
@@ -153,87 +208,22 @@ impl Cut {
         let start = if first == 0 {
             0
         } else {
-            self.ends[first - 1] + 1
+            self.segments[first - 1].end + 1
         };
-        start..self.ends[last]
+        start..self.segments[last].end
     }
 }
 
-/// Finds the byte behind each segment; answers with how many there are and whether some byte is notable or some segment
-/// empty, or with nothing if there is no room for all.
+/// The hash of the segment that is here.
 #[inline]
-fn find_ends(text: &[u8], marks: &Marks, ends: &mut [usize]) -> Option<(usize, bool)> {
-    let (mut count, mut at, mut is_notable, mut empty, mut before) = (0, 0, false, 0, 1);
-    for piece in text.chunks(PIECE) {
-        let mut found = find_in_piece(text, piece, marks);
-        is_notable |= found.is_notable;
-        empty |= found.separators & (found.separators << 1 | before);
-        before = found.separators >> (PIECE - 1);
-        while found.separators != 0 {
-            *ends.get_mut(count)? = at + found.separators.trailing_zeros() as usize;
-            count += 1;
-            found.separators &= found.separators - 1;
-        }
-        at += PIECE;
+fn hash_of(text: &[u8], start: usize, end: usize, seeds: &Seeds) -> u64 {
+    let len = end - start;
+    let word = text.get(start..).and_then(<[u8]>::first_chunk);
+    match (FILLED.get(len), word) {
+        (Some(filled), Some(word)) => seeds.short(u64::from_le_bytes(*word) & filled, len),
+        (Some(_), None) => seeds.short(last_bytes(text, start, len), len),
+        (None, _) => seeds.segment(&text[start..end]),
     }
-    *ends.get_mut(count)? = text.len();
-    let ends_empty = text.last().is_none_or(|&last| marks.is_separator(last));
-    Some((count + 1, is_notable || empty != 0 || ends_empty))
-}
-
-/// How many bytes have their marks in one word, so that most texts need one loop over their separators, which the processor
-/// learns to foresee.
-const PIECE: usize = 64;
-
-#[inline]
-fn find_in_piece(text: &[u8], piece: &[u8], marks: &Marks) -> Found {
-    let (blocks, rest) = piece.as_chunks::<WIDTH>();
-    let mut all = Found::default();
-    for (number, block) in blocks.iter().enumerate() {
-        all.add(marks.find(block), number);
-    }
-    if !rest.is_empty() {
-        all.add(find_in_rest(text, rest, marks), blocks.len());
-    }
-    all
-}
-
-/// What is in the last bytes of a text, fewer than sixteen: seen in its last sixteen where it has so many.
-#[inline]
-fn find_in_rest(text: &[u8], rest: &[u8], marks: &Marks) -> Found {
-    if let Some(block) = text.last_chunk::<WIDTH>() {
-        let mut found = marks.find(block);
-        found.separators >>= WIDTH - rest.len();
-        return found;
-    }
-    // What no text has stands behind it.
-    let mut block = [0xff; WIDTH];
-    block[..rest.len()].copy_from_slice(rest);
-    marks.find(&block)
-}
-
-/// Hashes each segment and sums up their terms.
-#[inline]
-fn hash_all(text: &[u8], ends: &[usize], hashes: &mut [u64], sums: &mut [u64], seeds: &Seeds) {
-    let (mut start, mut sum) = (0, 0_u64);
-    for (position, ((&end, hash), sum_to)) in ends.iter().zip(hashes).zip(sums).enumerate() {
-        let len = end - start;
-        *hash = match (FILLED.get(len), text.get(start..start + 8)) {
-            (Some(filled), Some(word)) => seeds.short(whole_word(word) & filled, len),
-            (Some(_), None) => seeds.short(last_bytes(text, start, len), len),
-            (None, _) => seeds.segment(&text[start..end]),
-        };
-        sum = sum.wrapping_add(hash.wrapping_mul(seeds.factor(End::Front, position)));
-        *sum_to = sum;
-        start = end + 1;
-    }
-}
-
-#[inline]
-fn whole_word(bytes: &[u8]) -> u64 {
-    bytes
-        .first_chunk()
-        .map_or(0, |word| u64::from_le_bytes(*word))
 }
 
 /// Up to eight bytes of a text, behind which there are none or few, as one number: cut out of its last whole word, if it
@@ -267,4 +257,23 @@ fn notable_bytes(grammar: &Grammar) -> Box<[bool; 256]> {
         notable[usize::from(text.as_bytes()[0])] = !grammar.bytes().is_plain(text);
     }
     notable
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cut, Seeds};
+    use crate::grammar::Grammar;
+
+    #[test]
+    fn longer_texts_take_room_for_what_they_have() {
+        let (grammar, seeds) = (Grammar::mailbox(), Seeds::new());
+        let mut cut = Cut::new(&grammar);
+        for len in 0..4_096 {
+            cut.cut(&vec![b'a'; len], len % 7, &seeds);
+            assert_eq!(cut.len(), 1);
+        }
+        assert_eq!((cut.segments.len(), cut.separators.len()), (8, 64));
+        cut.cut("a.".repeat(100).as_bytes(), 3, &seeds);
+        assert_eq!((cut.len(), cut.segments.len()), (101, 128));
+    }
 }

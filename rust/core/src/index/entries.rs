@@ -3,7 +3,7 @@ use super::SubscriptionId;
 use super::hash::{Seeds, fold};
 use super::lists::{ListId, Lists};
 use super::records::{Home, Place, Records};
-use super::table::Table;
+use super::table::Dense;
 
 /// Marks a holder that is the number of a list.
 const MANY: u64 = 1 << 63;
@@ -39,7 +39,7 @@ pub(super) struct Entries {
     pub(super) records: Records,
     lists: Lists,
     /// Where the record of a subscription is, by the hash of its id.
-    by_id: Table,
+    by_id: Dense,
 }
 
 fn hash_of(id: SubscriptionId, seeds: &Seeds) -> u64 {

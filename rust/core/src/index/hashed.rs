@@ -7,7 +7,7 @@ use super::hash::Seeds;
 use super::plan::{Plans, Wanted};
 use super::records::{Home, Place, Records};
 use super::shapes::{Form, Search, Shape};
-use super::table::Table;
+use super::table::Sparse;
 
 /// The most shapes that are probed; a pattern of one more goes into the trie.
 const MOST_SHAPES: usize = 64;
@@ -15,7 +15,7 @@ const MOST_SHAPES: usize = 64;
 /// One table for all of them, with the number of the shape in the hash.
 #[derive(Debug)]
 pub(super) struct Hashed {
-    table: Table,
+    table: Sparse,
     /// By number; `None` where the number is free.
     shapes: Vec<Option<Shape>>,
     plans: Plans,
@@ -34,9 +34,9 @@ pub(super) struct Topic<'t> {
 impl Hashed {
     pub(super) fn new(separator: u8) -> Self {
         Self {
-            table: Table::default(),
+            table: Sparse::default(),
             shapes: Vec::new(),
-            plans: Plans::new(Vec::new(), 0),
+            plans: Plans::new(Vec::new()),
             most_back: 0,
             separator,
         }
@@ -110,7 +110,7 @@ impl Hashed {
         let live = shapes.filter_map(|(home, shape)| {
             Some(Search::new(shape.as_ref()?, home, self.most_back, seeds))
         });
-        self.plans = Plans::new(live.collect(), self.most_back);
+        self.plans = Plans::new(live.collect());
     }
 
     fn hash(&self, home: Home, cut: &Cut, seeds: &Seeds) -> u64 {
@@ -130,8 +130,8 @@ impl Hashed {
     ) -> Option<Place> {
         let hash = self.hash(home, pattern.cut, seeds);
         self.table.candidates(hash).map(Place).find(|&place| {
-            let (other, text) = records.get(place);
-            other == home && home.pattern(text) == pattern.text
+            let text = records.text(place, home);
+            text.is_some_and(|text| home.pattern(text) == pattern.text)
         })
     }
 
@@ -188,9 +188,10 @@ impl Hashed {
         }
     }
 
-    /// Adds to `found` the entries whose patterns match a topic, each once.
+    /// Finds the entries whose patterns match a topic, each once.
     ///
-    /// First everything is looked for by tags alone; then the one or two records that seem to fit are read and verified.
+    /// First every shape is looked for by tags alone; then the one or two records that seem to fit are read and verified.
+    /// The pattern without wildcards, which is there more often than any other, need not wait until all shapes were seen.
     #[inline]
     pub(super) fn find_matching(
         &mut self,
@@ -198,11 +199,8 @@ impl Hashed {
         literal_first: bool,
         records: &Records,
         seeds: &Seeds,
-        found: &mut Vec<Place>,
+        mut found: impl FnMut(Place),
     ) {
-        if self.table.len() == 0 {
-            return;
-        }
         let Self {
             table,
             plans,
@@ -210,36 +208,34 @@ impl Hashed {
             separator,
             ..
         } = self;
-        let pattern =
-            |wanted: &Wanted| verified(*wanted, topic, *separator, table, shapes, records);
-        found.extend(
-            plans
-                .probe(topic.cut, literal_first, table, seeds)
-                .iter()
-                .filter_map(pattern),
-        );
+        if table.len() == 0 {
+            return;
+        }
+        let promising = plans.probe(topic.cut, literal_first, table);
+        let hash = hash_of_exact(topic.cut, seeds);
+        let mut candidates = table.candidates(hash).map(Place);
+        if let Some(place) = candidates.find(|&place| records.is(place, Home::EXACT, topic.text)) {
+            found(place);
+        }
+        for &Wanted { hash, home } in promising {
+            let Some(Some(shape)) = shapes.get(usize::from(home.0)) else {
+                continue;
+            };
+            let fits = |&place: &Place| {
+                let text = records.text(place, home);
+                text.is_some_and(|text| shape.fits(text, topic.text, topic.cut, *separator))
+            };
+            if let Some(place) = table.candidates(hash).map(Place).find(fits) {
+                found(place);
+            }
+        }
     }
 }
 
-/// The pattern that is wanted, if it is there and matches a topic.
+/// The hash of a pattern without wildcards, and of the topic that it matches.
 #[inline]
-fn verified(
-    Wanted { hash, home }: Wanted,
-    topic: Topic<'_>,
-    separator: u8,
-    table: &Table,
-    shapes: &[Option<Shape>],
-    records: &Records,
-) -> Option<Place> {
-    let shape = shapes.get(usize::from(home.0)).and_then(Option::as_ref);
-    table.candidates(hash).map(Place).find(|&place| {
-        let (other, text) = records.get(place);
-        let fits = match shape {
-            Some(shape) => shape.fits(text, topic.text, topic.cut, separator),
-            None => text == topic.text,
-        };
-        fits && other == home
-    })
+fn hash_of_exact(cut: &Cut, seeds: &Seeds) -> u64 {
+    seeds.of_shape(Home::EXACT.0).wrapping_add(cut.sum())
 }
 
 #[cfg(any(test, feature = "oracle"))]

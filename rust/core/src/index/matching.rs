@@ -2,6 +2,7 @@
 use crate::error::TopicError;
 use crate::grammar::Grammar;
 
+use super::entries::Entries;
 use super::hashed::Topic;
 use super::records::{Home, Place};
 use super::walk::First;
@@ -30,38 +31,53 @@ impl Index {
         ids: &mut Vec<SubscriptionId>,
     ) -> Result<(), TopicError> {
         ids.clear();
-        self.find_places(topic)?;
-        for &place in &self.buffers.found {
-            self.entries.push_ids(place, ids);
-        }
-        if self.buffers.found.len() > 1 {
+        let mut places = 0_usize;
+        self.find(topic, |entries, place| {
+            places += 1;
+            entries.push_ids(place, ids);
+        })?;
+        if places > 1 {
             ids.sort();
         }
         Ok(())
     }
 
-    /// Fills the buffer with the entries that match a topic.
-    fn find_places(&mut self, topic: &str) -> Result<(), TopicError> {
+    /// Finds the entries that match a topic.
+    #[inline]
+    fn find(
+        &mut self,
+        topic: &str,
+        mut found: impl FnMut(&Entries, Place),
+    ) -> Result<(), TopicError> {
         self.cut_topic(topic)?;
-        let first = first_of(topic, &self.grammar, self.reserved.as_deref());
+        let first = if self.is_guarded {
+            first_of(topic, &self.grammar, self.reserved.as_deref())
+        } else {
+            First::Open
+        };
         let Self {
             entries,
             hashed,
-            buffers,
+            buffers: Buffers { cut, walk },
             seeds,
             trie,
             prefixes,
             ..
         } = self;
-        let Buffers { cut, walk, found } = buffers;
-        found.clear();
+        let mut found = |place| found(entries, place);
         let cut_topic = Topic {
             text: topic.as_bytes(),
             cut,
         };
-        hashed.find_matching(cut_topic, !first.is_open(), &entries.records, seeds, found);
+        hashed.find_matching(
+            cut_topic,
+            !first.is_open(),
+            &entries.records,
+            seeds,
+            &mut found,
+        );
         if !trie.is_empty() {
-            walk.run(trie, topic, cut, first, |place| found.push(place));
+            walk.run(trie, topic, cut, first, &mut found);
         }
         if prefixes.len() > 0 {
             let spelt = if first.is_open() {
@@ -69,7 +85,7 @@ impl Index {
             } else {
                 self.reserved.as_deref().map_or(0, str::len)
             };
-            prefixes.find(topic.as_bytes(), spelt, seeds, |place| found.push(place));
+            prefixes.find(topic.as_bytes(), spelt, seeds, &mut found);
         }
         Ok(())
     }
@@ -94,10 +110,11 @@ impl Index {
     ///
     /// [`TopicError`] if `topic` is none of the index's grammar.
     pub fn explain(&mut self, topic: &str) -> Result<Vec<Explanation>, TopicError> {
-        self.find_places(topic)?;
+        let mut places = Vec::new();
+        self.find(topic, |_, place| places.push(place))?;
         let mut all = Vec::new();
         let mut ids = Vec::new();
-        for &place in &self.buffers.found {
+        for place in places {
             ids.clear();
             self.entries.push_ids(place, &mut ids);
             let structure = self.entries.records.get(place).0.structure();

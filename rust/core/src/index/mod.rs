@@ -3,7 +3,7 @@
 //! ```text
 //!   topic ── cut into segments, each hashed once; sums of the hashes from either end
 //!     │
-//!     ├─ plan of its depth: one hash for the exact topic, one for each shape that can match
+//!     ├─ one hash for the exact topic, and by the plan of its depth one for each shape that can match
 //!     │        sums[…] + sums[…] - sums[…]           s.*.d  │  a.**.z  │  **.c.d  │ …
 //!     │    ── table of tags: one word each, no branch; most are not there
 //!     │        ── record: the pattern's text decides, never the hash
@@ -23,10 +23,11 @@
 //! shapes) and what it finds; adding and removing cost O(length of the pattern), amortised over the growth of the tables.
 //! A hash decides where to look and never what matches: two texts with one hash are two records.
 //!
-//! **What was rejected.** A trie for everything: 1.0 to 4 µs at a million where this takes a third. Buckets of 64 bytes with
-//! the places beside the tags: most looks find nothing, and a word of tags for seven is then the better cache line. A filter
-//! in front of the table: the tags are one already, and they can be removed. Interned segments everywhere: a lookup each
-//! before the first hash. Trusting 64-bit hashes: sums collide by structure sooner or later, and patterns come from users.
+//! **What was rejected.** A trie for everything: 1.0 to 4 µs at a million where this takes a third. Tags apart from their
+//! places: a search that finds something then waits for one more miss of the cache, and that costs more than what the rest
+//! gain by the smaller table. A filter in front of the table: the tags are one already, and they can be removed. Interned
+//! segments everywhere: a lookup each before the first hash. Trusting 64-bit hashes: sums collide by structure sooner or
+//! later, and patterns come from users.
 mod changing;
 mod cut;
 mod entries;
@@ -65,7 +66,6 @@ use entries::Entries;
 use hash::Seeds;
 use hashed::Hashed;
 use prefixes::Prefixes;
-use records::Place;
 use trie::Trie;
 use walk::Walk;
 
@@ -87,6 +87,8 @@ pub struct Index {
     grammar: Arc<Grammar>,
     /// Topics under this first segment are matched only by patterns that spell it.
     reserved: Option<Box<str>>,
+    /// Whether there are topics of which only a literal matches the first segment.
+    is_guarded: bool,
     seeds: Seeds,
     next_id: u64,
     entries: Entries,
@@ -103,7 +105,6 @@ pub struct Index {
 struct Buffers {
     cut: Cut,
     walk: Walk,
-    found: Vec<Place>,
 }
 
 impl Buffers {
@@ -111,7 +112,6 @@ impl Buffers {
         Self {
             cut: Cut::new(grammar),
             walk: Walk::default(),
-            found: Vec::new(),
         }
     }
 }
@@ -123,13 +123,15 @@ impl Index {
     /// segments, those are the topics, and the patterns, that begin with the text of `reserved`.
     #[must_use]
     pub fn new(grammar: Arc<Grammar>, reserved: Option<&str>) -> Self {
-        let separator = grammar
-            .rules()
-            .and_then(|rules| u8::try_from(rules.separator).ok());
+        let rules = grammar.rules();
+        let separator = rules.and_then(|rules| u8::try_from(rules.separator).ok());
+        let is_guarded =
+            reserved.is_some() || rules.is_some_and(|rules| rules.hidden_prefix.is_some());
         Self {
             buffers: Buffers::new(&grammar),
             grammar,
             reserved: reserved.map(Into::into),
+            is_guarded,
             seeds: Seeds::new(),
             next_id: 0,
             entries: Entries::default(),

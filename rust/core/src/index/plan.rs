@@ -1,9 +1,8 @@
 //! Plans: what is looked for when a topic of so many segments is matched, and how the hash of each comes from its sums.
 use super::cut::{Cut, FIRST};
-use super::hash::Seeds;
 use super::records::Home;
 use super::shapes::Search;
-use super::table::Table;
+use super::table::Sparse;
 
 /// The most segments whose plans are kept.
 const KEPT: usize = 32;
@@ -55,10 +54,9 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(searches: impl Iterator<Item = Search>, sum: usize, seeds: &Seeds) -> Self {
+    fn new(searches: impl Iterator<Item = Search>) -> Self {
         let mut plan = Self::default();
-        let exact = Search::of_all(sum, seeds);
-        for search in searches.chain([exact]) {
+        for search in searches {
             match search
                 .summands()
                 .and_then(|(plus, minus)| Step::new(search.home, search.start, plus, minus))
@@ -74,7 +72,8 @@ impl Plan {
     ///
     /// Looks at one word of the table for each. Nothing that is looked at decides where to look next, and there is no branch
     /// on it, so the cache misses overlap.
-    fn probe(&self, cut: &Cut, table: &Table, promising: &mut [Wanted]) -> usize {
+    #[inline]
+    fn probe(&self, cut: &Cut, table: &Sparse, promising: &mut [Wanted]) -> usize {
         let mut kept = 0;
         let sums = cut.first_sums();
         for &step in &self.steps {
@@ -100,9 +99,8 @@ impl Plan {
 /// The plans of an index, each made when it is first needed.
 #[derive(Debug, Default)]
 pub(super) struct Plans {
-    /// What is looked for in any topic that is long enough, and where the sums from the front begin.
+    /// What is looked for in any topic that is long enough.
     searches: Vec<Search>,
-    front: usize,
     /// By number of segments: those for topics whose first segment only a literal matches, and those for all others.
     kept: [Vec<Option<Plan>>; 2],
     /// The buffer of a search.
@@ -110,16 +108,15 @@ pub(super) struct Plans {
 }
 
 impl Plans {
-    /// Plans for these searches, in cuts that sum so many terms from the back.
-    pub(super) fn new(searches: Vec<Search>, backs: usize) -> Self {
+    /// Plans for these searches.
+    pub(super) fn new(searches: Vec<Search>) -> Self {
         let nothing = Wanted {
             hash: 0,
             home: Home::EXACT,
         };
-        let promising = vec![nothing; searches.len() + 1];
+        let promising = vec![nothing; searches.len()];
         Self {
             searches,
-            front: backs + 1,
             kept: Default::default(),
             promising,
         }
@@ -144,43 +141,33 @@ impl Plans {
 
     /// What a table may hold of the patterns that match a topic, where only a literal matches its first segment or anything.
     #[inline]
-    pub(super) fn probe(
-        &mut self,
-        cut: &Cut,
-        literal_first: bool,
-        table: &Table,
-        seeds: &Seeds,
-    ) -> &[Wanted] {
-        let segments = cut.len();
-        if segments <= KEPT
-            && self.kept[usize::from(literal_first)]
-                .get(segments)
-                .is_none_or(Option::is_none)
-        {
-            self.keep(segments, literal_first, seeds);
+    pub(super) fn probe(&mut self, cut: &Cut, literal_first: bool, table: &Sparse) -> &[Wanted] {
+        if let Some(Some(plan)) = self.kept[usize::from(literal_first)].get(cut.len()) {
+            let count = plan.probe(cut, table, &mut self.promising);
+            return &self.promising[..count];
         }
-        let kept = match self.kept[usize::from(literal_first)].get(segments) {
-            Some(Some(plan)) => plan.probe(cut, table, &mut self.promising),
-            _ => self
-                .plan(segments, literal_first, seeds)
-                .probe(cut, table, &mut self.promising),
-        };
-        &self.promising[..kept]
+        self.probe_anew(cut, literal_first, table)
     }
 
+    /// The same where there is no plan yet.
     #[cold]
-    fn keep(&mut self, segments: usize, literal_first: bool, seeds: &Seeds) {
-        let plan = self.plan(segments, literal_first, seeds);
-        let kept = &mut self.kept[usize::from(literal_first)];
-        kept.resize_with(kept.len().max(segments + 1), || None);
-        kept[segments] = Some(plan);
+    fn probe_anew(&mut self, cut: &Cut, literal_first: bool, table: &Sparse) -> &[Wanted] {
+        let segments = cut.len();
+        let plan = self.plan(segments, literal_first);
+        let count = plan.probe(cut, table, &mut self.promising);
+        if segments <= KEPT {
+            let kept = &mut self.kept[usize::from(literal_first)];
+            kept.resize_with(kept.len().max(segments + 1), || None);
+            kept[segments] = Some(plan);
+        }
+        &self.promising[..count]
     }
 
-    fn plan(&self, segments: usize, literal_first: bool, seeds: &Seeds) -> Plan {
+    fn plan(&self, segments: usize, literal_first: bool) -> Plan {
         let taking = self
             .searches
             .iter()
             .filter(|search| search.takes(segments, literal_first));
-        Plan::new(taking.copied(), self.front + segments, seeds)
+        Plan::new(taking.copied())
     }
 }

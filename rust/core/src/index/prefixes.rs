@@ -9,7 +9,7 @@ use crate::redis::RedisGlob;
 
 use super::hash::{Seeds, fold, wide_product};
 use super::records::Place;
-use super::table::Table;
+use super::table::Sparse;
 
 const MODULUS: u64 = (1 << 61) - 1;
 
@@ -40,7 +40,7 @@ pub(super) struct Prefixes {
     free_members: Vec<MemberId>,
     groups: Vec<Group>,
     free_groups: Vec<u32>,
-    by_hash: Table,
+    by_hash: Sparse,
     /// How many groups have a prefix of this many bytes; never 0.
     lengths: BTreeMap<usize, usize>,
 }

@@ -128,6 +128,28 @@ impl Records {
         (home, &self.bytes[at..at + len])
     }
 
+    /// The text of the record, if it is of this home.
+    #[inline]
+    pub(super) fn text(&self, place: Place, home: Home) -> Option<&[u8]> {
+        let (found, text) = self.get(place);
+        (found == home).then_some(text)
+    }
+
+    /// Whether the record has this home and this text.
+    ///
+    /// How much is compared is known before the record is read, so that the processor need not wait for it to go on.
+    #[inline]
+    pub(super) fn is(&self, place: Place, home: Home, text: &[u8]) -> bool {
+        let at = place.byte() + 8;
+        let record = self.bytes.get(at..at + 4 + text.len());
+        record
+            .and_then(<[u8]>::split_first_chunk)
+            .is_some_and(|(header, other)| {
+                u32::from_le_bytes(*header) as usize == usize::from(home.0) | text.len() << 8
+                    && other == text
+            })
+    }
+
     /// Who holds the record: what [`Records::set_holder`] was given.
     #[inline]
     pub(super) fn holder(&self, place: Place) -> u64 {

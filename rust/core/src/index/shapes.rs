@@ -138,22 +138,6 @@ impl Search {
         }
     }
 
-    /// The search for patterns without wildcards, where the sum of all terms is here.
-    pub(super) fn of_all(sum: usize, seeds: &Seeds) -> Self {
-        let front = u32::try_from(sum).unwrap_or_default();
-        Self {
-            home: Home::EXACT,
-            begins_literal: true,
-            more: 0,
-            least: 0,
-            beyond: usize::MAX,
-            start: seeds.of_shape(Home::EXACT.0),
-            front,
-            back: 0,
-            holes: [0; MOST_SINGLES],
-        }
-    }
-
     /// Whether a pattern of the shape can match a topic with so many segments, where its first must be a literal.
     #[inline]
     pub(super) fn takes(&self, segments: usize, literal_first: bool) -> bool {

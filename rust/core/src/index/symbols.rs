@@ -1,6 +1,6 @@
 //! Segment texts of the trie, each kept once and counted.
 use super::hash::Seeds;
-use super::table::Table;
+use super::table::Sparse;
 
 /// The number that stands for one segment text while anything in the trie uses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,7 +18,7 @@ struct Slot {
 pub(super) struct Symbols {
     slots: Vec<Slot>,
     free: Vec<Symbol>,
-    by_hash: Table,
+    by_hash: Sparse,
 }
 
 impl Symbols {

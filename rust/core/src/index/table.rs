@@ -1,13 +1,13 @@
-//! A hash table of places: one word of one-byte tags for seven places, and the places apart.
+//! A hash table of places: groups of half a cache line, each with a word of tags for six places.
 //!
 //! ```text
-//!   groups   | 7 tags, 0 = free | 4 counters of 2 bits |  one word each, next to each other
-//!   places   | 7 × u32                                 |  read for a tag that fits, and only then
+//!   group   | 6 tags of 9 bits, 0 = free | 4 counters of 2 bits | 6 places of 32 bits |
 //! ```
 //!
 //! The table knows neither keys nor texts. A caller brings a hash, gets candidates (a wrong one in about one search of
-//! 40) and verifies each by what stands at its place. Most searches of a match find nothing, and the tags of a million
-//! entries are 1.6 MB: a search that finds nothing costs one word that is mostly in a cache.
+//! 150) and verifies each by what stands at its place. A search that finds nothing, as most of a match do, looks at one word;
+//! one that finds something has the place where it looked already, and need not wait for another miss of the cache before
+//! that of the record.
 //!
 //! A place whose group is full goes on to a later one, and is counted where it did, by two bits of its tag: a search goes
 //! on just where a place with a tag like the wanted one did, and removing leaves no tombstone (Facebook's F14 counts so,
@@ -16,69 +16,78 @@
 use super::hash::wide_product;
 
 /// Places in a group.
-const WIDTH: usize = 7;
-/// The most places in a hundred that are used before the table must grow.
-const FULL: usize = 75;
+const WIDTH: usize = 6;
+/// Bits of a tag.
+const TAG: usize = 9;
 
-const LOW: u64 = 0x0101_0101_0101_0101;
-const TAGS: u64 = 0x00ff_ffff_ffff_ffff;
-/// The high bits of the tags.
-const HIGH: u64 = 0x8080_8080_8080_8080 & TAGS;
+/// The bits of all tags, and the lowest and the highest of each.
+const TAGS: u64 = (1 << (TAG * WIDTH)) - 1;
+const LOW: u64 = TAGS / MOST_TAG;
+const HIGH: u64 = LOW << (TAG - 1);
+const MOST_TAG: u64 = (1 << TAG) - 1;
 /// What a counter cannot go beyond.
 const MOST: u64 = 3;
 /// The bits of each counter.
-const COUNTERS: [u64; 4] = [MOST << 56, MOST << 58, MOST << 60, MOST << 62];
+const COUNTERS: [u64; 4] = [MOST << 54, MOST << 56, MOST << 58, MOST << 60];
+
+/// A table in which most searches find nothing: it is kept emptier, for where a group is full they go on.
+pub(super) type Sparse = Table<65>;
+/// A table in which each search finds what it is for.
+pub(super) type Dense = Table<85>;
 
 /// The tag of a hash, which comes from the middle; the group comes from the high bits.
 #[inline]
-fn tag_of(hash: u64) -> u8 {
-    hash.to_le_bytes()[4].max(1)
+fn tag_of(hash: u64) -> u64 {
+    (hash >> 32 & MOST_TAG).max(1)
 }
 
-/// Seven tags and four counters.
+/// Six tags and four counters.
 #[derive(Clone, Copy, Debug, Default)]
-struct Group(u64);
+struct Tags(u64);
 
-impl Group {
-    /// Where the counter for a tag begins.
+impl Tags {
+    /// The bits of the counter for a tag.
     #[inline]
-    fn counter(tag: u8) -> u32 {
-        56 + 2 * u32::from(tag & 3)
+    fn counter(tag: u64) -> u64 {
+        let [low, ..] = tag.to_le_bytes();
+        COUNTERS[usize::from(low % 4)]
     }
 
     /// The high bit of each tag that equals `tag`.
     #[inline]
-    fn equal(self, tag: u8) -> u64 {
-        let difference = self.0 ^ (LOW * u64::from(tag));
-        !(((difference & !HIGH & TAGS) + (HIGH - (LOW & TAGS))) | difference) & HIGH
+    fn equal(self, tag: u64) -> u64 {
+        let difference = self.0 ^ (LOW * tag);
+        !(((difference & !HIGH & TAGS) + (HIGH - LOW)) | difference) & HIGH
+    }
+
+    /// Whether some place with a tag like this one went on.
+    #[inline]
+    fn went_on(self, tag: u64) -> bool {
+        self.0 & Self::counter(tag) != 0
     }
 
     /// Whether some tag may equal `tag`, or some place with a tag like it went on.
     #[inline]
-    fn is_promising(self, tag: u8) -> bool {
-        let difference = self.0 ^ (LOW * u64::from(tag));
+    fn is_promising(self, tag: u64) -> bool {
+        let difference = self.0 ^ (LOW * tag);
         let equal = difference.wrapping_sub(LOW) & !difference & HIGH;
-        let went_on = self.0 & COUNTERS[usize::from(tag & 3)];
-        equal | went_on != 0
-    }
-
-    #[inline]
-    fn count(self, tag: u8) -> u64 {
-        self.0 >> Self::counter(tag) & MOST
+        equal | self.0 & Self::counter(tag) != 0
     }
 
     /// Counts one more or one less place that went on, unless the counter is stuck.
-    fn count_change(&mut self, tag: u8, one_more: bool) {
-        let one = 1 << Self::counter(tag);
-        match (self.count(tag), one_more) {
-            (MOST, _) => {}
-            (_, true) => self.0 += one,
-            (_, false) => self.0 -= one,
+    fn count_change(&mut self, tag: u64, one_more: bool) {
+        let counter = Self::counter(tag);
+        let one = counter / MOST;
+        match one_more {
+            _ if self.0 & counter == counter => {}
+            true => self.0 += one,
+            false => self.0 -= one,
         }
     }
 
-    fn set(&mut self, slot: usize, tag: u8) {
-        self.0 = self.0 & !(0xff << (8 * slot)) | u64::from(tag) << (8 * slot);
+    fn set(&mut self, slot: usize, tag: u64) {
+        let at = TAG * slot;
+        self.0 = self.0 & !(MOST_TAG << at) | tag << at;
     }
 }
 
@@ -88,16 +97,23 @@ fn next_slot(marked: &mut u64) -> Option<usize> {
     if *marked == 0 {
         return None;
     }
-    let slot = marked.trailing_zeros() as usize / 8;
+    let slot = marked.trailing_zeros() as usize / TAG;
     *marked &= *marked - 1;
     Some(slot)
 }
 
-/// Places by hash; equal hashes may repeat.
+/// Tags and their places, in half a cache line.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(align(32))]
+struct Group {
+    tags: Tags,
+    places: [u32; WIDTH],
+}
+
+/// Places by hash; equal hashes may repeat. When more than `FULL` in a hundred are used, it must grow.
 #[derive(Debug, Default)]
-pub(super) struct Table {
+pub(super) struct Table<const FULL: usize> {
     groups: Vec<Group>,
-    places: Vec<[u32; WIDTH]>,
     len: usize,
     /// Removals since the table was built.
     removed: usize,
@@ -105,42 +121,42 @@ pub(super) struct Table {
 
 /// The places whose tag fits a hash.
 #[derive(Debug)]
-pub(super) struct Candidates<'t> {
-    table: &'t Table,
+pub(super) struct Candidates<'t, const FULL: usize> {
+    table: &'t Table<FULL>,
     group: usize,
-    tag: u8,
+    tag: u64,
     /// The slots of the group whose tag fits and that were not handed out yet.
     equal: u64,
     /// How many groups may still be looked at.
     left: usize,
 }
 
-impl Iterator for Candidates<'_> {
+impl<const FULL: usize> Iterator for Candidates<'_, FULL> {
     type Item = u32;
 
     #[inline]
     fn next(&mut self) -> Option<u32> {
         loop {
             if let Some(slot) = next_slot(&mut self.equal) {
-                return Some(self.table.places[self.group][slot]);
+                return Some(self.table.groups[self.group].places[slot]);
             }
-            if self.left == 0 || self.table.groups[self.group].count(self.tag) == 0 {
+            if self.left == 0 || !self.table.groups[self.group].tags.went_on(self.tag) {
                 return None;
             }
             self.left -= 1;
             self.group = self.table.after(self.group);
-            self.equal = self.table.groups[self.group].equal(self.tag);
+            self.equal = self.table.groups[self.group].tags.equal(self.tag);
         }
     }
 }
 
-impl Table {
+impl<const FULL: usize> Table<FULL> {
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.groups.capacity() * (size_of::<Group>() + size_of::<[u32; WIDTH]>())
+        self.groups.capacity() * size_of::<Group>()
     }
 
     #[inline]
@@ -160,19 +176,19 @@ impl Table {
     /// Whether there may be a place put in with this hash, in a table that is not empty. Looks at one word.
     #[inline]
     pub(super) fn may_hold(&self, hash: u64) -> bool {
-        self.groups[self.home(hash)].is_promising(tag_of(hash))
+        self.groups[self.home(hash)].tags.is_promising(tag_of(hash))
     }
 
     /// The places put in with this hash, and a few others.
     #[inline]
-    pub(super) fn candidates(&self, hash: u64) -> Candidates<'_> {
+    pub(super) fn candidates(&self, hash: u64) -> Candidates<'_, FULL> {
         let (group, tag) = (self.home(hash), tag_of(hash));
         match self.groups.get(group) {
             Some(here) => Candidates {
                 table: self,
                 group,
                 tag,
-                equal: here.equal(tag),
+                equal: here.tags.equal(tag),
                 left: self.groups.len() - 1,
             },
             None => Candidates {
@@ -202,7 +218,6 @@ impl Table {
         let groups = (len + len / 4) * 100 / (WIDTH * FULL) + 1;
         *self = Self::default();
         self.groups.resize(groups, Group::default());
-        self.places.resize(groups, [0; WIDTH]);
     }
 
     /// Puts in a place; the table does not lack room.
@@ -210,13 +225,13 @@ impl Table {
         let (mut group, tag) = (self.home(hash), tag_of(hash));
         loop {
             let here = &mut self.groups[group];
-            if let Some(slot) = next_slot(&mut here.equal(0)) {
-                here.set(slot, tag);
-                self.places[group][slot] = place;
+            if let Some(slot) = next_slot(&mut here.tags.equal(0)) {
+                here.tags.set(slot, tag);
+                here.places[slot] = place;
                 self.len += 1;
                 return;
             }
-            here.count_change(tag, true);
+            here.tags.count_change(tag, true);
             group = self.after(group);
         }
     }
@@ -226,30 +241,30 @@ impl Table {
         let (mut group, tag) = (self.home(hash), tag_of(hash));
         loop {
             let here = &mut self.groups[group];
-            let mut equal = here.equal(tag);
+            let mut equal = here.tags.equal(tag);
             while let Some(slot) = next_slot(&mut equal) {
-                if self.places[group][slot] == place {
-                    here.set(slot, 0);
+                if here.places[slot] == place {
+                    here.tags.set(slot, 0);
                     self.len -= 1;
                     self.removed += 1;
                     return;
                 }
             }
             assert!(
-                here.count(tag) > 0,
+                here.tags.went_on(tag),
                 "a place is in the table it was put into"
             );
-            here.count_change(tag, false);
+            here.tags.count_change(tag, false);
             group = self.after(group);
         }
     }
 }
 
 #[cfg(any(test, feature = "oracle"))]
-impl Table {
+impl<const FULL: usize> Table<FULL> {
     /// Panics unless the length is what the groups hold.
     pub(super) fn check(&self) {
-        let used = |group: &Group| WIDTH - (group.equal(0).count_ones() as usize);
+        let used = |group: &Group| WIDTH - (group.tags.equal(0).count_ones() as usize);
         assert_eq!(self.groups.iter().map(used).sum::<usize>(), self.len);
     }
 }
