@@ -416,7 +416,7 @@ class Index:
     def exact_topic(self, id: int) -> str | None:
         """Return the one topic that a subscription matches; None if its pattern has a wildcard or it is not there."""
 
-    def match(self, topic: str) -> tuple[int, ...]:
+    def match(self, topic: str, /) -> tuple[int, ...]:
         """Return the ids whose patterns match a topic, ascending.
 
         Raises:
@@ -476,7 +476,7 @@ class Values(Generic[_V]):
     def of(self, ids: Sequence[int]) -> tuple[_V, ...]:
         """Return the values of some ids, in their order; an id without one is left out."""
 
-    def pick(self, topic: str) -> tuple[_V, ...]:
+    def pick(self, topic: str, /) -> tuple[_V, ...]:
         """Return the values whose patterns match a topic, by ascending id; an id without one is left out.
 
         Raises:

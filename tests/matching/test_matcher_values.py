@@ -5,11 +5,15 @@ from __future__ import annotations
 import gc
 import random
 import weakref
+from typing import TYPE_CHECKING
 
 import pytest
 
 import stentor
 from stentor._native import Index, Values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class _Held:
@@ -111,6 +115,23 @@ def test_a_handle_of_nothing_is_refused(handle: int) -> None:
     with pytest.raises(ValueError, match="handle must be of a value that was added and not removed, not"):
         matcher.remove(handle)
     assert matcher.match("a.b") == ("value",)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda values: values.pick(),
+        lambda values: values.pick("a", "b"),
+        lambda values: values.pick(topic="a"),
+        lambda values: values.pick(1),
+        lambda _values: Values.pick(Index("mailbox"), "a"),  # type: ignore[arg-type]
+        lambda values: Index.match(values, "a"),
+    ],
+)
+def test_values_are_picked_by_one_topic_alone(wrong: Callable[[Values[str]], object]) -> None:
+    values: Values[str] = Values(Index("mailbox"))
+    with pytest.raises(TypeError):
+        wrong(values)
 
 
 def test_values_without_a_place_are_refused() -> None:

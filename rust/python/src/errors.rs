@@ -56,6 +56,7 @@ pub(crate) fn topic_text<'a>(name: &str, value: &'a Bound<'_, PyAny>) -> PyResul
 /// The text, the offset and the reason of an exception that refuses a text.
 type Flaw = (Py<PyString>, usize, String);
 
+#[inline]
 fn text_of<'a>(
     name: &str,
     value: &'a Bound<'_, PyAny>,
@@ -64,17 +65,25 @@ fn text_of<'a>(
     let Ok(text) = value.cast::<PyString>() else {
         return Err(wrong_type(name, "str", value));
     };
-    text.to_str().or_else(|error| match first_surrogate(text)? {
-        Some((offset, code)) => Err(refuse((
+    text.to_str()
+        .map_err(|error| refused(text, error, refuse).unwrap_or_else(|error| error))
+}
+
+/// The exception for a string that is no text.
+#[cold]
+fn refused(text: &Bound<'_, PyString>, error: PyErr, refuse: fn(Flaw) -> PyErr) -> PyResult<PyErr> {
+    Ok(match first_surrogate(text)? {
+        Some((offset, code)) => refuse((
             text.clone().unbind(),
             offset,
             format!("lone surrogate U+{code:04X}"),
-        ))),
-        None => Err(error),
+        )),
+        None => error,
     })
 }
 
 /// The exception for an argument that is of another type than it must be.
+#[cold]
 pub(crate) fn wrong_type(name: &str, wanted: &str, value: &Bound<'_, PyAny>) -> PyErr {
     match value.get_type().name() {
         Ok(given) => PyTypeError::new_err(format!("{name} must be {wanted}, not {given}")),

@@ -1,4 +1,6 @@
 //! `Index`: the native subscription index, integer ids only.
+use std::ffi::CStr;
+
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -6,6 +8,7 @@ use stentor_core as core;
 
 use crate::delivery::cell::LockedCell;
 use crate::dialects::grammar_of;
+use crate::directly::Method;
 use crate::errors::{LimitError, map_error, pattern_text, topic_text};
 
 /// The subscription index: which subscriptions match a topic.
@@ -141,6 +144,25 @@ impl Index {
     }
 }
 
+/// `Index.match`.
+pub(crate) struct Match;
+
+impl Method for Match {
+    type Class = Index;
+    const NAME: &CStr = c"match";
+    const DOC: &CStr = c"match($self, topic, /)\n--\n\n\
+        Return the ids whose patterns match a topic, ascending.\n\n\
+        Raises:\n    InvalidTopicError: `topic` is none of the dialect.";
+
+    #[inline]
+    fn call<'py>(
+        index: &Bound<'py, Index>,
+        topic: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(topic.py(), index.get().look_up(topic, numbers)?)
+    }
+}
+
 /// The numbers of some ids.
 fn numbers(ids: &[core::SubscriptionId]) -> Vec<u64> {
     ids.iter().map(|id| id.0).collect()
@@ -217,15 +239,6 @@ impl Index {
         let id = core::SubscriptionId(id);
         self.inner
             .with(|inner| inner.index.exact_topic(id).map(str::to_owned))
-    }
-
-    /// Return the ids whose patterns match a topic, ascending.
-    ///
-    /// Raises:
-    ///     InvalidTopicError: `topic` is none of the dialect.
-    #[pyo3(name = "match")]
-    fn match_<'py>(&self, topic: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(topic.py(), self.look_up(topic, numbers)?)
     }
 
     /// Return what `match` returns, for each topic.

@@ -8,6 +8,7 @@
 mod bridge;
 mod delivery;
 mod dialects;
+mod directly;
 mod errors;
 mod grammar;
 mod index;
@@ -51,13 +52,10 @@ mod _native {
     };
 
     #[pymodule_init]
-    #[allow(
-        clippy::unnecessary_wraps,
-        reason = "what initialises a module may fail"
-    )]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::delivery::send_directly::<Publication>(module.py());
         crate::delivery::send_directly::<Question>(module.py());
-        Ok(())
+        crate::directly::add_method::<crate::index::Match>(module.py())?;
+        crate::directly::add_method::<crate::values::Pick>(module.py())
     }
 }

@@ -1,5 +1,6 @@
 //! `Values`: what the subscriptions of an index stand for, found by their ids.
 use std::collections::HashMap;
+use std::ffi::CStr;
 
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
@@ -8,6 +9,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use stentor_core as core;
 
 use crate::delivery::cell::LockedCell;
+use crate::directly::{Method, tuple_of};
 use crate::index::{Index, KEPT};
 
 /// How many places there may be beside four for each value.
@@ -86,8 +88,11 @@ impl Slots {
     #[inline]
     fn share(&self, py: Python<'_>, ids: &[core::SubscriptionId], found: &mut Vec<Py<PyAny>>) {
         found.reserve(ids.len());
-        let known = ids.iter().filter_map(|id| self.get(id.0));
-        found.extend(known.map(|value| value.clone_ref(py)));
+        for id in ids {
+            if let Some(value) = self.get(id.0) {
+                found.push(value.clone_ref(py));
+            }
+        }
     }
 }
 
@@ -108,6 +113,34 @@ impl Values {
         let mut found = Vec::new();
         self.slots.with(|slots| slots.share(py, ids, &mut found));
         found
+    }
+}
+
+/// `Values.pick`.
+pub(crate) struct Pick;
+
+impl Method for Pick {
+    type Class = Values;
+    const NAME: &CStr = c"pick";
+    const DOC: &CStr = c"pick($self, topic, /)\n--\n\n\
+        Return the values whose patterns match a topic, by ascending id; an id without one is left out.\n\n\
+        Raises:\n    InvalidTopicError: `topic` is none of the dialect.";
+
+    #[inline]
+    fn call<'py>(
+        values: &Bound<'py, Values>,
+        topic: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        let py = topic.py();
+        let values = values.get();
+        let mut found = values.buffer.replace(Vec::new());
+        values.index.get().look_up(topic, |ids| {
+            values.slots.with(|slots| slots.share(py, ids, &mut found));
+        })?;
+        let picked = tuple_of(py, &mut found);
+        found.shrink_to(KEPT);
+        drop(values.buffer.replace(found));
+        picked
     }
 }
 
@@ -150,22 +183,6 @@ impl Values {
     fn of<'py>(&self, py: Python<'py>, ids: Vec<u64>) -> PyResult<Bound<'py, PyTuple>> {
         let ids: Vec<_> = ids.into_iter().map(core::SubscriptionId).collect();
         PyTuple::new(py, self.shared(py, &ids))
-    }
-
-    /// Return the values whose patterns match a topic, by ascending id; an id without one is left out.
-    ///
-    /// Raises:
-    ///     InvalidTopicError: `topic` is none of the dialect.
-    fn pick<'py>(&self, topic: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
-        let py = topic.py();
-        let mut found = self.buffer.replace(Vec::new());
-        self.index.get().look_up(topic, |ids| {
-            self.slots.with(|slots| slots.share(py, ids, &mut found));
-        })?;
-        let picked = PyTuple::new(py, found.drain(..));
-        found.shrink_to(KEPT);
-        drop(self.buffer.replace(found));
-        picked
     }
 
     /// Return what `pick` returns, for each topic.
