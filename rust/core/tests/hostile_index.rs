@@ -50,6 +50,23 @@ fn a_lattice_of_literals_and_wildcards() {
 }
 
 #[test]
+fn as_many_shapes_as_are_looked_for_together_and_more() {
+    let path = |number: u32| -> String {
+        let parts = (0..7).map(|bit| ["a", "*"][(number >> bit & 1) as usize]);
+        parts.collect::<Vec<_>>().join(".")
+    };
+    let patterns: Vec<String> = (0..128).map(path).collect();
+    for count in [63, 64, 65, 66, 128] {
+        let patterns = &patterns[..count];
+        let mut index = index_of(Grammar::mailbox(), patterns);
+        assert_eq!(index.statistics().shapes, (count - 1).min(64));
+        assert_eq!(matched(&mut index, patterns, "a.a.a.a.a.a.a"), count);
+        matched(&mut index, patterns, "b.a.a.a.a.a.a");
+        matched(&mut index, patterns, "a.b.b.a.b.b.b");
+    }
+}
+
+#[test]
 fn a_thousand_globs_at_one_node() {
     let patterns: Vec<String> = (0..1000)
         .map(|number| format!("news.a*{number}*z.top"))

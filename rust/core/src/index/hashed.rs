@@ -9,7 +9,8 @@ use super::records::{Home, Place, Records};
 use super::shapes::{Form, Search, Shape};
 use super::table::Sparse;
 
-/// The most shapes that are probed; a pattern of one more goes into the trie.
+/// The most shapes that are probed, which is how many bits say what a table may hold; a pattern of one more goes into the
+/// trie.
 const MOST_SHAPES: usize = 64;
 
 /// One table for all of them, with the number of the shape in the hash.
@@ -217,7 +218,7 @@ impl Hashed {
         if let Some(place) = candidates.find(|&place| records.is(place, Home::EXACT, topic.text)) {
             found(place);
         }
-        for &Wanted { hash, home } in promising {
+        for Wanted { hash, home } in promising {
             let Some(Some(shape)) = shapes.get(usize::from(home.0)) else {
                 continue;
             };
