@@ -31,6 +31,7 @@ mod routes;
 mod seats;
 mod serving;
 mod shift;
+mod stopwatch;
 mod subscribed;
 mod suspended;
 mod time;

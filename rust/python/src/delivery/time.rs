@@ -1,57 +1,9 @@
 //! The time, and how much is unfinished.
-#[cfg(not(target_os = "linux"))]
-use std::time::Instant;
-
 use pyo3::prelude::*;
 use pyo3::types::PyFloat;
 
 use super::cell::{LockedCell, properties};
-
-/// An instant from which it is told how many seconds have passed.
-///
-/// On Linux the system is asked directly: with the checks of the standard library it takes three times the instructions,
-/// and the clock is read for every delivery.
-#[cfg(target_os = "linux")]
-struct Stopwatch(f64);
-
-#[cfg(target_os = "linux")]
-impl Stopwatch {
-    fn start() -> Self {
-        Self(Self::seconds())
-    }
-
-    #[inline]
-    fn passed(&self) -> f64 {
-        Self::seconds() - self.0
-    }
-
-    #[inline]
-    #[allow(unsafe_code, reason = "a call of the system")]
-    #[allow(clippy::cast_precision_loss, reason = "a machine that runs for 2^53 s")]
-    fn seconds() -> f64 {
-        let mut now = libc::timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        // SAFETY: it writes into `now`; it cannot fail for this clock, which every Linux has.
-        unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
-        now.tv_sec as f64 + now.tv_nsec as f64 * 1e-9
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-struct Stopwatch(Instant);
-
-#[cfg(not(target_os = "linux"))]
-impl Stopwatch {
-    fn start() -> Self {
-        Self(Instant::now())
-    }
-
-    fn passed(&self) -> f64 {
-        self.0.elapsed().as_secs_f64()
-    }
-}
+use super::stopwatch::Stopwatch;
 
 /// Where the time comes from.
 enum Clock {
