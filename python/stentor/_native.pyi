@@ -1308,8 +1308,8 @@ class Pump:
         quiet: Callable[[], None],
         as_coroutine: Callable[[object], object],
     ) -> Pump: ...
-    def accept(self, message: Message, targets: tuple[Target, ...], watcher: Watcher | None = None) -> bool:
-        """Put a message into the mailbox of every target, if that is the ordinary thing for all; else return False."""
+    def accept(self, message: Message, selection: Selection, watcher: Watcher | None = None) -> bool:
+        """Put a message into the mailboxes of a selection, if that is the ordinary thing for all; else return False."""
 
 @disjoint_base
 class WorkersState:

@@ -83,7 +83,7 @@ class PumpingDispatcher:
 
     def accept(self, message: Message, selection: Selection, watcher: Watcher | None = None) -> None:
         """Put `message` into the mailbox of every target, dropping where a policy says so."""
-        if selection.broken or not self.pump.accept(message, selection.targets, watcher):
+        if selection.broken or not self.pump.accept(message, selection, watcher):
             self._dispatcher.accept(message, selection, watcher)
 
     def shift(self, workers: Workers, task: trio.lowlevel.Task) -> PumpingShift:

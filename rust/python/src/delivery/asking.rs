@@ -43,7 +43,7 @@ impl Door {
         let Some(selection) = self.selection(py, topic)? else {
             return Ok(None);
         };
-        if !selection.get().asks_anybody(py)? {
+        if selection.get().agents().next().is_none() {
             return Ok(None);
         }
         let Some(task) = pump.task_to_go_on(py)? else {
@@ -151,7 +151,7 @@ impl Desk {
             .journals
             .accepted(py, message.get(), names, inside, told)?;
         way.pump
-            .put(py, &message, chosen.targets.bind(py), Some(watcher))?;
+            .put(py, &message, &chosen.targets, Some(watcher))?;
         door.count(chosen.wildcards);
         desk.sit(py, &request, seat, way.task.unbind(), deadline)?;
         Ok(Some(request))
@@ -188,12 +188,11 @@ impl Desk {
         selection: &Selection,
         wanted: Option<usize>,
     ) -> PyResult<bool> {
-        let called = selection.called(py)?;
-        let mut going = called.iter().map(|target| {
+        let mut going = selection.called().map(|target| {
             let recipient = target.get().recipient.get();
             recipient.slots.get() > 0 || recipient.away.get()
         });
-        let going = if wanted.is_some() && !called.is_empty() {
+        let going = if wanted.is_some() && selection.called().next().is_some() {
             going.any(|goes_on| goes_on)
         } else {
             going.all(|goes_on| goes_on)

@@ -77,64 +77,39 @@ fn probe(py: Python<'_>) -> PyResult<bool> {
 /// What is written in the context of a call: the message and the target, and the delivery once somebody asks for it.
 #[pyclass(module = "stentor._native", frozen)]
 pub(crate) struct Running {
-    message: LockedCell<Option<Py<Message>>>,
-    target: LockedCell<Option<Py<Target>>>,
-    delivery: LockedCell<Option<Py<Delivery>>>,
+    entry: LockedCell<Option<Entry>>,
     started: LockedCell<f64>,
     /// By what it is cancelled, while it waits and nobody has asked for the delivery.
     scope: LockedCell<Option<Py<PyAny>>>,
 }
 
 impl Running {
-    fn nothing() -> Self {
+    fn of(entry: Option<Entry>) -> Self {
         Self {
-            message: LockedCell::new(None),
-            target: LockedCell::new(None),
-            delivery: LockedCell::new(None),
+            entry: LockedCell::new(entry),
             started: LockedCell::new(0.0),
             scope: LockedCell::new(None),
         }
     }
 
-    fn of(py: Python<'_>, delivery: Py<Delivery>) -> Self {
-        let running = Self::nothing();
-        drop(
-            running
-                .message
-                .replace(Some(delivery.get().message.clone_ref(py))),
-        );
-        drop(
-            running
-                .target
-                .replace(Some(delivery.get().target.clone_ref(py))),
-        );
-        drop(running.delivery.replace(Some(delivery)));
-        running
-    }
-
     /// Writes down what the next call is for.
     #[inline]
     pub(crate) fn begin(&self, py: Python<'_>, entry: Entry, started: f64) {
-        let (message, target, delivery) = match entry {
-            Entry::Message(message, target) => (message, target, None),
-            Entry::Delivery(delivery) => {
-                let one = delivery.get();
-                let (message, target) = (one.message.clone_ref(py), one.target.clone_ref(py));
-                (message, target, Some(delivery))
-            }
-        };
-        self.message.put(py, Some(message));
-        self.target.put(py, Some(target));
-        self.delivery.put(py, delivery);
+        self.put(py, Some(entry));
         self.started.set(started);
     }
 
     /// Forgets the call that it was for.
     #[inline]
     pub(crate) fn forget(&self, py: Python<'_>) {
-        self.message.put(py, None);
-        self.target.put(py, None);
-        self.delivery.put(py, None);
+        self.put(py, None);
+    }
+
+    #[inline]
+    fn put(&self, py: Python<'_>, entry: Option<Entry>) {
+        if let Some(last) = self.entry.replace(entry) {
+            last.drop_ref(py);
+        }
     }
 
     /// Says by what the call is cancelled from now on, or that it cannot be.
@@ -146,22 +121,29 @@ impl Running {
         }
     }
 
+    /// The message that the call is for, and the target.
+    #[inline]
+    fn parts(&self, py: Python<'_>) -> Option<(Py<Message>, Py<Target>)> {
+        self.entry.with(|entry| {
+            let entry = entry.as_ref()?;
+            Some((entry.message().clone_ref(py), entry.target().clone_ref(py)))
+        })
+    }
+
     /// The message that the call is for.
     #[inline]
     pub(crate) fn message(&self, py: Python<'_>) -> Option<Py<Message>> {
-        self.message.shared(py)
+        Some(self.parts(py)?.0)
     }
 
     /// The id of the message that the call is for.
     pub(crate) fn cause(&self, py: Python<'_>) -> Option<Id> {
-        let message = self.message.shared(py)?;
-        Some(message.get().share_id(py))
+        Some(self.message(py)?.get().share_id(py))
     }
 
     /// The call that it is for, as a journal names it; None when there is none.
     pub(crate) fn call(&self, py: Python<'_>) -> PyResult<Option<Call>> {
-        let (Some(message), Some(target)) = (self.message.shared(py), self.target.shared(py))
-        else {
+        let Some((message, target)) = self.parts(py) else {
             return Ok(None);
         };
         let attempt = self.known(py).map_or(1, |one| one.get().attempt.get());
@@ -171,7 +153,10 @@ impl Running {
     /// The delivery, if somebody has asked for it.
     #[inline]
     pub(crate) fn known(&self, py: Python<'_>) -> Option<Py<Delivery>> {
-        self.delivery.shared(py)
+        self.entry.with(|entry| match entry {
+            Some(Entry::Delivery(delivery)) => Some(delivery.clone_ref(py)),
+            Some(Entry::Message(..)) | None => None,
+        })
     }
 
     /// The delivery, made and entered among those that run if need be; None when there is no call.
@@ -197,14 +182,13 @@ impl Running {
     }
 
     fn make(&self, py: Python<'_>, state: u8) -> PyResult<Option<Py<Delivery>>> {
-        let (Some(message), Some(target)) = (self.message.shared(py), self.target.shared(py))
-        else {
+        let Some((message, target)) = self.parts(py) else {
             return Ok(None);
         };
         let delivery = Delivery::first(message, target, state, self.started.get());
         drop(delivery._scope.replace(self.scope.replace(None)));
         let delivery = Py::new(py, delivery)?;
-        drop(self.delivery.replace(Some(delivery.clone_ref(py))));
+        self.put(py, Some(Entry::Delivery(delivery.clone_ref(py))));
         Ok(Some(delivery))
     }
 }
@@ -212,9 +196,10 @@ impl Running {
 #[pymethods]
 impl Running {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.message.with(|object| visit.call(&*object))?;
-        self.target.with(|object| visit.call(&*object))?;
-        self.delivery.with(|object| visit.call(&*object))?;
+        self.entry.with(|entry| match entry {
+            Some(entry) => entry.visit(&visit),
+            None => Ok(()),
+        })?;
         self.scope.with(|object| visit.call(&*object))
     }
 
@@ -311,7 +296,10 @@ impl Current {
         delivery: Option<Py<Delivery>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let value = match delivery {
-            Some(delivery) => Bound::new(py, Running::of(py, delivery))?.into_any(),
+            Some(delivery) => {
+                let entry = Some(Entry::Delivery(delivery));
+                Bound::new(py, Running::of(entry))?.into_any()
+            }
             None => py.None().into_bound(py),
         };
         self.variable.bind(py).call_method1("set", (value,))
@@ -341,7 +329,7 @@ impl Spare {
         let context = unsafe { ffi::PyContext_Copy(base.as_ptr()) };
         // SAFETY: as above.
         let context = unsafe { Bound::from_owned_ptr_or_err(py, context) }?.unbind();
-        let running = Py::new(py, Running::nothing())?;
+        let running = Py::new(py, Running::of(None))?;
         enter(py, &context)?;
         let put = current.put(py, &running);
         leave(py, &context)?;

@@ -47,6 +47,7 @@ pub(crate) fn send<'py>(
     coroutine: Py<PyAny>,
     value: &Bound<'_, PyAny>,
 ) -> Stepped<'py> {
+    let coroutine = coroutine.into_bound(py); // which is let go without a look at whether the lock is held
     let mut result = std::ptr::null_mut();
     // SAFETY: a live coroutine and a live value; the result is a new reference unless there is an error.
     let sent = unsafe { ffi::PyIter_Send(coroutine.as_ptr(), value.as_ptr(), &raw mut result) };
@@ -55,7 +56,7 @@ pub(crate) fn send<'py>(
     match (sent, result) {
         (ffi::PySendResult::PYGEN_RETURN, Some(answer)) => Stepped::Returned(answer),
         (ffi::PySendResult::PYGEN_NEXT, Some(trap)) => Stepped::Suspended {
-            coroutine,
+            coroutine: coroutine.unbind(),
             trap: trap.unbind(),
         },
         _ => Stepped::Raised(PyErr::fetch(py)),

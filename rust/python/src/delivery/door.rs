@@ -7,7 +7,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use super::cell::{LockedCell, properties};
 use super::context::{Current, Running};
 use super::message::{Id, Message};
-use super::pump::{Pump, has_room};
+use super::pump::Pump;
 use super::routes::{RouteState, Selection};
 use super::time::Meter;
 
@@ -200,7 +200,7 @@ impl Door {
         let told = (self.meter.get(), now);
         pump.journals
             .accepted(py, message.get(), names, inside, told)?;
-        pump.put(py, &message, chosen.targets.bind(py), None)?;
+        pump.put(py, &message, &chosen.targets, None)?;
         self.count(chosen.wildcards);
         let recipients = chosen.names.clone_ref(py);
         Ok(Some(Receipt::new(message, recipients, None)))
@@ -260,10 +260,8 @@ impl Door {
         py: Python<'py>,
         topic: &Bound<'py, PyString>,
     ) -> PyResult<Option<Py<Selection>>> {
-        match self.plain_selection(py, topic)? {
-            Some(selection) if has_room(selection.get().targets.bind(py))? => Ok(Some(selection)),
-            _ => Ok(None),
-        }
+        let selection = self.plain_selection(py, topic)?;
+        Ok(selection.filter(|selection| selection.get().has_room()))
     }
 
     /// The selection of a topic, if it is the same for every message, and all of it is put into mailboxes.

@@ -1,6 +1,4 @@
 //! How durations are distributed: buckets whose width grows with their size.
-use std::collections::VecDeque;
-
 use pyo3::prelude::*;
 
 use super::cell::LockedCell;
@@ -18,7 +16,7 @@ struct Counts {
     none: u64,
     /// The bucket that `buckets` begins with.
     first: i32,
-    buckets: VecDeque<u64>,
+    buckets: Vec<u64>,
     count: u64,
     total: f64,
     maximum: f64,
@@ -29,21 +27,29 @@ impl Counts {
         self.count += 1;
         if duration > 0.0 {
             self.total += duration;
-            self.maximum = self.maximum.max(duration);
-            *self.bucket(bucket_of(duration)) += 1;
+            if duration > self.maximum {
+                self.maximum = duration;
+            }
+            let bucket = bucket_of(duration);
+            let place = usize::try_from(bucket - self.first);
+            match place.ok().and_then(|place| self.buckets.get_mut(place)) {
+                Some(count) => *count += 1,
+                None => *self.bucket(bucket) += 1,
+            }
         } else {
             self.none += 1;
         }
     }
 
     /// The count of a bucket, made if need be.
+    #[inline(never)] // most buckets are there
     fn bucket(&mut self, bucket: i32) -> &mut u64 {
         if self.buckets.is_empty() {
             self.first = bucket;
         }
-        while bucket < self.first {
-            self.buckets.push_front(0);
-            self.first -= 1;
+        if let Ok(missing) = usize::try_from(self.first - bucket) {
+            self.buckets.splice(0..0, std::iter::repeat_n(0, missing));
+            self.first = bucket;
         }
         let place = usize::try_from(bucket - self.first).unwrap_or(0);
         if place >= self.buckets.len() {
@@ -84,10 +90,9 @@ impl Counts {
 
 /// A duration is `mantissa * 2^exponent` with a mantissa from 0.5 to 1, which is cut into steps.
 fn bucket_of(duration: f64) -> i32 {
-    let bits = duration.to_bits();
-    let exponent = i32::try_from((bits >> 52) & 0x7ff).unwrap_or(0) - 1022;
-    let step = i32::try_from((bits >> 48) & 0xf).unwrap_or(0);
-    (exponent * STEPS + step).clamp(FIRST, LAST)
+    // The exponent, of 11 bits, and the first four of the mantissa stand next to each other behind the sign.
+    let steps = i32::try_from((duration.to_bits() >> 48) & 0x7fff).unwrap_or(0);
+    (steps - 1022 * STEPS).clamp(FIRST, LAST)
 }
 
 /// The middle of a bucket.
@@ -128,7 +133,7 @@ impl Histogram {
             Counts {
                 none,
                 first,
-                buckets: buckets.into(),
+                buckets,
                 count,
                 total,
                 maximum,
@@ -139,7 +144,7 @@ impl Histogram {
 
     fn __getnewargs__(&self) -> (State,) {
         self.0.with(|counts| {
-            let buckets = counts.buckets.iter().copied().collect();
+            let buckets = counts.buckets.clone();
             let Counts {
                 none,
                 first,

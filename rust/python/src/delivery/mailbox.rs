@@ -64,7 +64,19 @@ impl Entry {
         Ok(delivery)
     }
 
-    fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+    /// Lets go of it.
+    #[inline]
+    pub(crate) fn drop_ref(self, py: Python<'_>) {
+        match self {
+            Self::Message(message, target) => {
+                message.drop_ref(py);
+                target.drop_ref(py);
+            }
+            Self::Delivery(delivery) => delivery.drop_ref(py),
+        }
+    }
+
+    pub(super) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         match self {
             Self::Message(message, target) => {
                 visit.call(message)?;

@@ -4,6 +4,7 @@
 //! `stentor._machine` holds these objects and decides everything that is out of the ordinary; [`pump`] does the
 //! ordinary: a message that there is room for, for handlers that are free and fail not. What a worker does with all this
 //! is its [`shift`], in which also a handler that waits is driven to its end.
+mod accepting;
 mod alarms;
 mod answers;
 mod asking;

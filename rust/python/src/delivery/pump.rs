@@ -11,14 +11,13 @@
 
 use pyo3::exceptions::{PyException, PyRuntimeError, PyStopIteration};
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyNone, PyTuple};
+use pyo3::types::{PyDict, PyNone};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::context::{Current, Spare};
 use super::coroutine::{Stepped, inside, send};
-use super::deliveries::{Delivery, OVER, RUNNING, WAITING};
+use super::deliveries::{Delivery, OVER, RUNNING};
 use super::journal::{Journal, Journals};
 use super::mailbox::{Entry, Lane};
 use super::message::Message;
@@ -26,7 +25,7 @@ use super::queue::ReadyQueue;
 use super::recipient::RecipientState;
 use super::relay::Relay;
 use super::requests::Request;
-use super::routes::Target;
+use super::routes::Selection;
 use super::suspended::{Begun, Suspended};
 use super::time::Meter;
 use super::trio_state::TrioState;
@@ -48,7 +47,7 @@ pub(super) struct Machine {
     /// `tell_room(quota)`: there is room for whoever waits for it.
     room: Py<PyAny>,
     /// `on_ready()`: the queue may have become non-empty.
-    ready: Py<PyAny>,
+    pub(super) ready: Py<PyAny>,
     /// `on_quiet()`: nothing is busy any more.
     quiet: Py<PyAny>,
     /// `as_coroutine(awaitable)`: what a handler returned, as a coroutine.
@@ -145,19 +144,20 @@ impl Pump {
         })
     }
 
-    /// Put a message into the mailbox of every target, if that is the ordinary thing for all of them; else return False.
-    #[pyo3(signature = (message, targets, watcher = None))]
+    /// Put a message into the mailboxes of a selection, if that is the ordinary thing for all of them; else return False.
+    #[pyo3(signature = (message, selection, watcher = None))]
     fn accept(
         &self,
         py: Python<'_>,
         message: &Bound<'_, Message>,
-        targets: &Bound<'_, PyTuple>,
+        selection: &Bound<'_, Selection>,
         watcher: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
-        if !has_room(targets)? {
+        let selection = selection.get();
+        if !selection.has_room() {
             return Ok(false);
         }
-        self.put(py, message.as_unbound(), targets, watcher)?;
+        self.put(py, message.as_unbound(), &selection.targets, watcher)?;
         Ok(true)
     }
 
@@ -174,33 +174,6 @@ impl Pump {
             .all()
             .iter()
             .try_for_each(|call| visit.call(*call))
-    }
-}
-
-/// Whether every target is an ordinary one that has room.
-#[inline]
-pub(crate) fn has_room(targets: &Bound<'_, PyTuple>) -> PyResult<bool> {
-    for target in targets.iter_borrowed() {
-        if !target.cast::<Target>()?.get().has_room() {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// Tells a watcher of a delivery that is in its mailbox now.
-fn tell_accepted(
-    py: Python<'_>,
-    watcher: &Bound<'_, PyAny>,
-    delivery: &Py<Delivery>,
-) -> PyResult<()> {
-    if let Ok(request) = watcher.cast_exact::<Request>() {
-        request.get().note_accepted(py, delivery);
-        Ok(())
-    } else {
-        watcher
-            .call_method1(intern!(py, "accepted"), (delivery,))
-            .map(drop)
     }
 }
 
@@ -224,65 +197,6 @@ impl Pump {
             Some(Some(task)) if self.may_go_on(&task)? => Ok(Some(task)),
             _ => Ok(None),
         }
-    }
-
-    /// Puts a message into mailboxes that have room for it.
-    #[inline]
-    pub(crate) fn put(
-        &self,
-        py: Python<'_>,
-        message: &Py<Message>,
-        targets: &Bound<'_, PyTuple>,
-        watcher: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<()> {
-        let was_idle = self.is_idle();
-        let mut busy = 0;
-        for target in targets.iter_borrowed() {
-            let target = target.cast::<Target>()?;
-            let (message, known) = (message.clone_ref(py), target.to_owned().unbind());
-            if let Some(watcher) = watcher {
-                let delivery = Delivery::first(message, known, WAITING, 0.0);
-                let delivery = Py::new(py, delivery.watched(Some(watcher.clone().unbind())))?;
-                let entry = Entry::Delivery(delivery.clone_ref(py));
-                busy += self.put_one(py, entry, target.get());
-                tell_accepted(py, watcher, &delivery)?;
-            } else {
-                busy += self.put_one(py, Entry::Message(message, known), target.get());
-            }
-        }
-        self.were_put(py, busy, was_idle)
-    }
-
-    /// Whether no lane can be served now.
-    #[inline]
-    pub(super) fn is_idle(&self) -> bool {
-        self.queue.get().is_empty()
-    }
-
-    /// Puts one entry into the mailbox of its target; returns by how much more is busy.
-    #[inline]
-    pub(super) fn put_one(&self, py: Python<'_>, entry: Entry, target: &Target) -> i64 {
-        let quota = target.quota.get();
-        let lane = quota.lane.get();
-        let recipient = lane.recipient.get();
-        recipient.addressed.add(1);
-        quota.waiting.add(1);
-        quota.total.add(1);
-        lane.push(entry, false);
-        if recipient.slots.get() > 0 && !lane.scheduled.get() {
-            self.queue.get().push(py, &quota.lane);
-        }
-        i64::from(lane.counted.get())
-    }
-
-    /// Counts how much more is busy, and lets the machine know if lanes can be served, and none could before.
-    #[inline]
-    pub(super) fn were_put(&self, py: Python<'_>, busy: i64, was_idle: bool) -> PyResult<()> {
-        self.meter.get().busy.add(busy);
-        if was_idle && !self.is_idle() {
-            self.machine.ready.call0(py)?;
-        }
-        Ok(())
     }
 
     /// Takes the next entry of a lane, and a slot for it; None if that is not the ordinary thing to do.
@@ -553,7 +467,31 @@ impl Pump {
             return Ok(());
         }
         recipient.slots.add(1);
-        let mut place = 0;
+        let queue = self.queue.get();
+        let is_due = |lane: &Lane| lane.waiting.get() > 0 && !lane.scheduled.get();
+        let first = recipient.lanes.with(|lanes| {
+            lanes.iter().position(|lane| {
+                let due = is_due(lane.get());
+                if due && lane.get().realtime {
+                    queue.push(py, lane);
+                }
+                due && !lane.get().realtime
+            })
+        });
+        match first {
+            None => Ok(()),
+            Some(place) => self.arrange_from(py, recipient, place),
+        }
+    }
+
+    /// Lines up the lanes of a recipient from a place in their order on, those that are due by a mode of their own too.
+    #[inline(never)]
+    fn arrange_from(
+        &self,
+        py: Python<'_>,
+        recipient: &RecipientState,
+        mut place: usize,
+    ) -> PyResult<()> {
         while let Some(lane) = recipient.lane_at(py, place) {
             let state = lane.get();
             if state.waiting.get() > 0 && !state.scheduled.get() {

@@ -77,17 +77,18 @@ impl RecipientState {
     #[inline]
     pub(crate) fn count_handled(&self, py: Python<'_>, latency: f64) -> PyResult<()> {
         self.handled.add(1);
-        if self.latency.with(|histogram| histogram.is_none()) {
-            drop(
-                self.latency
-                    .replace(Some(Py::new(py, Histogram::default())?)),
-            );
-        }
-        self.latency.with(|histogram| {
-            if let Some(histogram) = histogram {
+        let counted = self.latency.with(|histogram| match histogram {
+            Some(histogram) => {
                 histogram.get().count(latency);
+                true
             }
+            None => false,
         });
+        if !counted {
+            let histogram = Histogram::default();
+            histogram.count(latency);
+            self.latency.put(py, Some(Py::new(py, histogram)?));
+        }
         Ok(())
     }
 

@@ -170,18 +170,13 @@ impl Relay {
         selection: Bound<'py, Selection>,
     ) -> PyResult<Bound<'py, Selection>> {
         let own = self.not_to.bind(py);
-        let all = selection.get().all_targets(py)?.cast_into::<PyTuple>()?;
-        let mut others = Vec::with_capacity(all.len());
-        for target in all.iter() {
-            let target = target.cast_into::<Target>()?;
-            if !is_of(target.get(), own) {
-                others.push(target.unbind());
-            }
-        }
-        if others.len() == all.len() {
+        let all = selection.get();
+        if !all.all().any(|target| is_of(target.get(), own)) {
             return Ok(selection);
         }
-        Bound::new(py, selection.get().only(py, others)?)
+        let others = all.all().filter(|target| !is_of(target.get(), own));
+        let others = others.map(|target| target.clone_ref(py)).collect();
+        Bound::new(py, all.only(py, others)?)
     }
 
     /// Wait for a delivery, if anybody does.
@@ -292,10 +287,9 @@ impl Door {
         let Some(selection) = self.plain_selection(py, topic)? else {
             return Ok(None);
         };
-        let targets = selection.get().targets.bind(py);
+        let targets = &selection.get().targets;
         let (mut wildcards, mut count) = (0, 0);
-        for target in targets.iter_borrowed() {
-            let target = target.cast::<Target>()?.get();
+        for target in targets.iter().map(Py::get) {
             if !is_of(target, own) {
                 if !target.has_room() {
                     return Ok(None);
@@ -311,15 +305,11 @@ impl Door {
         });
         let was_idle = pump.is_idle();
         let mut busy = 0;
-        for target in targets.iter_borrowed() {
-            let target = target.cast::<Target>()?;
+        for target in targets {
             if is_of(target.get(), own) {
                 continue;
             }
-            let one = (
-                message.as_unbound().clone_ref(py),
-                target.to_owned().unbind(),
-            );
+            let one = (message.as_unbound().clone_ref(py), target.clone_ref(py));
             let entry = match relay {
                 None => Entry::Message(one.0, one.1),
                 Some(relay) => {
@@ -353,13 +343,9 @@ impl Door {
         if pump.journals.is_empty() {
             return Ok(());
         }
-        let mut names = Vec::new();
-        for target in selection.targets.bind(py).iter_borrowed() {
-            let target = target.cast::<Target>()?.get();
-            if !is_of(target, own) {
-                names.push(target.name(py));
-            }
-        }
+        let others = selection.targets.iter().map(Py::get);
+        let others = others.filter(|target| !is_of(target, own));
+        let names: Vec<_> = others.map(|target| target.name(py)).collect();
         let running = self.current.get().running(py)?;
         let inside = || running.map_or(Ok(None), |running| running.get().call(py));
         let meter = self.meter.get();

@@ -67,7 +67,7 @@ impl Request {
         }
         let silent = PyDict::new(py);
         if let Some(selection) = self.selection.shared(py) {
-            for target in selection.get().agents(py)? {
+            for target in selection.get().agents() {
                 silent.set_item(target.get().name(py), py.None())?;
             }
         }
@@ -98,10 +98,8 @@ impl Request {
             return Ok(true);
         }
         if replies == 0 && self.errors.with(|errors| errors.is_empty()) {
-            return match self.selection.shared(py) {
-                Some(selection) => Ok(!selection.get().asks_anybody(py)?),
-                None => Ok(true),
-            };
+            let selection = self.selection.shared(py);
+            return Ok(selection.is_none_or(|one| one.get().agents().next().is_none()));
         }
         Ok(self.mute(py)?.is_empty())
     }
@@ -201,7 +199,7 @@ impl Request {
         let mut awaited = Vec::new();
         let expected = self.selection.shared(py).filter(|_| !self.accepted.get());
         if let Some(selection) = expected {
-            for target in selection.get().called(py)? {
+            for target in selection.get().called() {
                 awaited.push(target.get().recipient.clone_ref(py).into_any());
             }
         }

@@ -28,9 +28,7 @@ impl Target {
         let quota = self.quota.get();
         quota.waiting.get() < quota.capacity && !quota.tracks && quota.lane.get().realtime
     }
-}
 
-impl Target {
     /// Whether a handler will be called with the message, message by message.
     pub(crate) fn calls(&self) -> bool {
         let recipient = self.recipient.get();
@@ -94,11 +92,9 @@ impl Target {
 #[pyclass(module = "stentor._native", frozen)]
 pub(crate) struct Selection {
     /// Those into whose mailboxes it is put in one step.
-    #[pyo3(get)]
-    pub(crate) targets: Py<PyTuple>,
+    pub(crate) targets: Box<[Py<Target>]>,
     /// Those in whose stored mailboxes it must be before.
-    #[pyo3(get)]
-    pub(crate) durable: Py<PyTuple>,
+    pub(crate) durable: Box<[Py<Target>]>,
     /// Recipients whose filter raised, with what it raised.
     #[pyo3(get)]
     pub(crate) broken: Py<PyTuple>,
@@ -113,34 +109,25 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// All recipients that are agents: first those that get it in one step, then the durable ones.
-    pub(crate) fn agents<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, Target>>> {
-        let (targets, durable) = (self.targets.bind(py), self.durable.bind(py));
-        let all = targets.iter().chain(durable.iter());
-        let all = all.map(|target| Ok(target.cast_into::<Target>()?));
-        all.filter(|target| !target.as_ref().is_ok_and(|one| one.get().is_feeds()))
-            .collect()
+    /// All recipients: first those that get it in one step, then the durable ones.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Py<Target>> {
+        self.targets.iter().chain(&self.durable)
+    }
+
+    /// All recipients that are agents, in that order.
+    pub(crate) fn agents(&self) -> impl Iterator<Item = &Py<Target>> {
+        self.all().filter(|target| !target.get().is_feeds())
+    }
+
+    /// Whether all of those into whose mailboxes it is put in one step are ordinary ones that have room.
+    #[inline]
+    pub(crate) fn has_room(&self) -> bool {
+        self.targets.iter().all(|target| target.get().has_room())
     }
 
     /// Those whose handler will be called with the message, message by message.
-    pub(crate) fn called<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, Target>>> {
-        let targets = self.targets.bind(py).iter();
-        let targets = targets.map(|target| Ok(target.cast_into::<Target>()?));
-        targets
-            .filter(|target| !target.as_ref().is_ok_and(|one| !one.get().calls()))
-            .collect()
-    }
-
-    /// Whether any of its recipients is an agent.
-    pub(crate) fn asks_anybody(&self, py: Python<'_>) -> PyResult<bool> {
-        for targets in [&self.targets, &self.durable] {
-            for target in targets.bind(py).iter_borrowed() {
-                if !target.cast::<Target>()?.get().is_feeds() {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
+    pub(crate) fn called(&self) -> impl Iterator<Item = &Py<Target>> {
+        self.targets.iter().filter(|target| target.get().calls())
     }
 }
 
@@ -165,18 +152,30 @@ impl Selection {
         };
         Ok(Self {
             plain: durable.is_empty() && broken.is_empty(),
-            targets: PyTuple::new(py, targets)?.unbind(),
-            durable: PyTuple::new(py, durable)?.unbind(),
+            targets: targets.into(),
+            durable: durable.into(),
             broken: broken.unbind(),
             names: PyTuple::new(py, names)?.unbind(),
             wildcards,
         })
     }
 
+    /// Those into whose mailboxes it is put in one step.
+    #[getter]
+    fn targets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.targets.iter())
+    }
+
+    /// Those in whose stored mailboxes it must be before.
+    #[getter]
+    fn durable<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.durable.iter())
+    }
+
     /// All recipients: first those that get it in one step, then the durable ones.
     #[getter]
-    pub(super) fn all_targets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.targets.bind(py).add(self.durable.bind(py))
+    fn all_targets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.all().collect::<Vec<_>>())
     }
 
     /// Return the selection of `targets` instead of all; whose filter failed stays so.
@@ -185,10 +184,8 @@ impl Selection {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        for tuple in [&self.targets, &self.durable, &self.broken, &self.names] {
-            visit.call(tuple)?;
-        }
-        Ok(())
+        self.all().try_for_each(|target| visit.call(target))?;
+        visit.call(&self.broken)
     }
 }
 
