@@ -88,6 +88,7 @@ impl Entry {
 }
 
 /// The entries of one lane: those of NORMAL messages, and the others by rank, made on demand.
+#[repr(C)]
 struct Queues {
     normal: VecDeque<Entry>,
     others: Option<Box<[VecDeque<Entry>; RANKS]>>,
@@ -145,29 +146,32 @@ impl Queues {
 ///
 /// A delivery that is dropped from the middle stays in its queue as a ghost until it comes to the front, or until there
 /// are more ghosts than deliveries.
+///
+/// What every call reads and writes stands at the beginning, as in a [`RecipientState`].
 #[pyclass(module = "stentor._native", frozen)]
+#[repr(C)]
 pub(crate) struct Lane {
     #[pyo3(get)]
     pub(crate) recipient: Py<RecipientState>,
-    /// When the recipient is called, and with what.
-    #[pyo3(get)]
-    mode: Py<PyAny>,
-    /// Whether it is due as soon as it has anything, one message at a time.
-    #[pyo3(get)]
-    pub(crate) realtime: bool,
-    /// Whether it is for what comes from the stored mailbox.
-    #[pyo3(get)]
-    backlog: bool,
-    pub(crate) counted: LockedCell<bool>,
-    pub(crate) scheduled: LockedCell<bool>,
-    held: LockedCell<bool>,
-    pub(crate) apart: LockedCell<u32>,
-    alarm: LockedCell<u64>,
-    alarm_at: LockedCell<f64>,
-    again: LockedCell<Option<Py<PyAny>>>,
     pub(crate) waiting: LockedCell<usize>,
     peak: LockedCell<usize>,
     queues: LockedCell<Queues>,
+    again: LockedCell<Option<Py<PyAny>>>,
+    pub(crate) apart: LockedCell<u32>,
+    /// Whether it is due as soon as it has anything, one message at a time.
+    #[pyo3(get)]
+    pub(crate) realtime: bool,
+    pub(crate) counted: LockedCell<bool>,
+    pub(crate) scheduled: LockedCell<bool>,
+    held: LockedCell<bool>,
+    /// Whether it is for what comes from the stored mailbox.
+    #[pyo3(get)]
+    backlog: bool,
+    /// When the recipient is called, and with what.
+    #[pyo3(get)]
+    mode: Py<PyAny>,
+    alarm: LockedCell<u64>,
+    alarm_at: LockedCell<f64>,
 }
 
 impl Lane {

@@ -7,22 +7,25 @@ use super::cell::{LockedCell, properties, references};
 use super::mailbox::Lane;
 
 /// What a quota counts: how many deliveries wait because of one subscription, and how many may.
+///
+/// What every message reads and writes stands at the beginning, as in a `RecipientState`.
 #[pyclass(module = "stentor._native", frozen, subclass)]
+#[repr(C)]
 pub(crate) struct QuotaState {
     #[pyo3(get)]
     pub(crate) lane: Py<Lane>,
-    /// The options that it was made from.
-    #[pyo3(get)]
-    options: Py<PyAny>,
+    pub(crate) waiting: LockedCell<usize>,
+    pub(crate) total: LockedCell<u64>,
+    pub(crate) waiters: LockedCell<Option<Py<PyAny>>>,
     #[pyo3(get)]
     pub(crate) capacity: usize,
     /// Whether each arrival must be entered, because a later one may push it out.
     #[pyo3(get)]
     pub(crate) tracks: bool,
-    pub(crate) waiting: LockedCell<usize>,
-    pub(crate) total: LockedCell<u64>,
+    /// The options that it was made from.
+    #[pyo3(get)]
+    options: Py<PyAny>,
     dropped: LockedCell<u64>,
-    pub(crate) waiters: LockedCell<Option<Py<PyAny>>>,
     order: LockedCell<Option<Py<PyAny>>>,
     newest: LockedCell<Option<Py<PyAny>>>,
 }
