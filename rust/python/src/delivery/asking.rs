@@ -18,7 +18,7 @@ use super::seats::{Seat, Seats};
 struct Way<'a, 'py> {
     topic: Bound<'py, PyString>,
     sender: Option<Py<PyAny>>,
-    selection: Py<Selection>,
+    selection: Bound<'py, Selection>,
     pump: &'a Pump,
     /// Who asks.
     task: Bound<'py, PyAny>,
@@ -135,7 +135,11 @@ impl Desk {
         );
         let message = Py::new(py, message.until(deadline))?;
         let request = Request::new(message.clone_ref(py), wanted, slf.clone().unbind());
-        drop(request.selection.replace(Some(way.selection.clone_ref(py))));
+        drop(
+            request
+                .selection
+                .replace(Some(way.selection.clone().unbind())),
+        );
         let request = Py::new(py, request)?;
         let id = message.get().id(py)?;
         desk.waiting.bind(py).set_item(id, &request)?;
@@ -150,8 +154,7 @@ impl Desk {
         way.pump
             .journals
             .accepted(py, message.get(), names, inside, told)?;
-        way.pump
-            .put(py, &message, &chosen.targets, Some(watcher))?;
+        way.pump.put(py, &message, &chosen.targets, Some(watcher))?;
         door.count(chosen.wildcards);
         desk.sit(py, &request, seat, way.task.unbind(), deadline)?;
         Ok(Some(request))

@@ -33,8 +33,26 @@ impl From<Stepped<'_>> for PyResult<Step> {
 
 /// Something that is awaited as a coroutine is.
 pub(crate) trait Awaited: PyClass {
+    /// Does all there is to do and returns the answer, if that takes nothing but what is ordinary; else changes nothing.
+    ///
+    /// What it lets go of in the ordinary case it lets go of with `py` in hand.
+    fn at_once(_slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyAny>>> {
+        Ok(None)
+    }
+
     /// Begins, or goes on with what trio answers.
     fn step(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<Step>;
+}
+
+/// Lets an awaitable begin, or go on with what trio answers.
+pub(crate) fn go_on<T: Awaited>(
+    awaitable: &Bound<'_, T>,
+    value: &Bound<'_, PyAny>,
+) -> PyResult<Step> {
+    match T::at_once(awaitable)? {
+        Some(answer) => Ok(Step::Returns(answer)),
+        None => T::step(awaitable, value),
+    }
 }
 
 /// What `send` returns or raises for a step.
@@ -66,26 +84,31 @@ unsafe extern "C" fn send_to<T: Awaited>(
     value: *mut ffi::PyObject,
     result: *mut *mut ffi::PyObject,
 ) -> ffi::PySendResult {
-    // Attached it is already; that this be known lets every reference go at once, and not by a list with a lock.
-    Python::attach(|py| {
-        // SAFETY: Python calls it with an object of the type whose slot it is in, and with a live value.
-        let (awaitable, value) = unsafe {
-            let awaitable = Bound::from_borrowed_ptr(py, awaitable);
-            let value = Bound::from_borrowed_ptr(py, value);
-            (awaitable.cast_into_unchecked::<T>(), value)
-        };
-        let (outcome, found) = match T::step(&awaitable, &value) {
-            Ok(Step::Returns(answer)) => (ffi::PySendResult::PYGEN_RETURN, answer),
-            Ok(Step::Asks(trap)) => (ffi::PySendResult::PYGEN_NEXT, trap),
-            Err(error) => {
-                error.restore(py);
-                return ffi::PySendResult::PYGEN_ERROR;
-            }
-        };
-        // SAFETY: the caller gives a place for the result, and takes the reference.
-        unsafe { *result = found.into_ptr() };
-        outcome
-    })
+    // SAFETY: Python calls it with an object of the type whose slot it is in, and with a live value.
+    let (awaitable, value) = unsafe {
+        let py = Python::assume_attached();
+        let awaitable = Bound::from_borrowed_ptr(py, awaitable);
+        let value = Bound::from_borrowed_ptr(py, value);
+        (awaitable.cast_into_unchecked::<T>(), value)
+    };
+    let py = value.py();
+    let step = match T::at_once(&awaitable) {
+        Ok(Some(answer)) => Ok(Step::Returns(answer)),
+        // It is attached already; that this be known lets every reference go at once, and not by a list with a lock.
+        Ok(None) => Python::attach(|_| T::step(&awaitable, &value)),
+        Err(error) => Err(error),
+    };
+    let (outcome, found) = match step {
+        Ok(Step::Returns(answer)) => (ffi::PySendResult::PYGEN_RETURN, answer),
+        Ok(Step::Asks(trap)) => (ffi::PySendResult::PYGEN_NEXT, trap),
+        Err(error) => {
+            error.restore(py);
+            return ffi::PySendResult::PYGEN_ERROR;
+        }
+    };
+    // SAFETY: the caller gives a place for the result, and takes the reference.
+    unsafe { *result = found.into_ptr() };
+    outcome
 }
 
 /// What Python calls of a coroutine, for a class that is awaited and says what waits in it.

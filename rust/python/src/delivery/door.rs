@@ -1,12 +1,13 @@
 //! The door: an ordinary message is stamped, matched and put into its mailboxes in one call.
-use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::cell::{LockedCell, properties};
 use super::context::{Current, Running};
+use super::dicts::found;
 use super::message::{Id, Message};
+use super::moulds::{Mould, Moulded, moulded};
 use super::pump::Pump;
 use super::routes::{RouteState, Selection};
 use super::time::Meter;
@@ -69,6 +70,13 @@ pub(crate) struct Receipt {
     #[pyo3(get)]
     recipients: Py<PyTuple>,
     confirm: Option<Py<PyAny>>,
+}
+
+impl Moulded for Receipt {
+    fn mould() -> &'static Mould {
+        static MOULD: Mould = Mould::new();
+        &MOULD
+    }
 }
 
 #[pymethods]
@@ -193,7 +201,7 @@ impl Door {
             now,
             running.and_then(|running| running.cause(py)),
         );
-        let message = Py::new(py, message)?;
+        let message = moulded(py, message)?;
         let chosen = selection.get();
         let names = chosen.names.bind(py);
         let inside = || running.map_or(Ok(None), |running| running.call(py));
@@ -259,7 +267,7 @@ impl Door {
         &self,
         py: Python<'py>,
         topic: &Bound<'py, PyString>,
-    ) -> PyResult<Option<Py<Selection>>> {
+    ) -> PyResult<Option<Bound<'py, Selection>>> {
         let selection = self.plain_selection(py, topic)?;
         Ok(selection.filter(|selection| selection.get().has_room()))
     }
@@ -269,22 +277,15 @@ impl Door {
         &self,
         py: Python<'py>,
         topic: &Bound<'py, PyString>,
-    ) -> PyResult<Option<Py<Selection>>> {
-        // SAFETY: both are live; the result is borrowed from the dictionary, which nothing changes meanwhile. The
-        // dictionary makes what it does not have, for which the machine must be asked: so not by its own method.
-        #[allow(
-            unsafe_code,
-            reason = "a look-up that makes nothing has no safe interface"
-        )]
-        let route = unsafe {
-            let found = ffi::PyDict_GetItemWithError(self.routes.as_ptr(), topic.as_ptr());
-            Bound::from_borrowed_ptr_or_opt(py, found)
-        };
+    ) -> PyResult<Option<Bound<'py, Selection>>> {
+        let route = found(self.routes.bind(py), topic)?; // made by the machine, if it is not there
         let Some(route) = route else {
             return Ok(None);
         };
         let selection = route.cast::<RouteState>()?.get().selection.shared(py);
-        Ok(selection.filter(|selection| selection.get().plain))
+        Ok(selection
+            .map(|selection| selection.into_bound(py))
+            .filter(|selection| selection.get().plain))
     }
 }
 

@@ -5,6 +5,7 @@ use pyo3::types::{PyDict, PyMappingProxy, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::cell::LockedCell;
+use super::moulds::{Mould, Moulded};
 
 /// Objects of `stentor._values.messages` that stand for what most messages say.
 struct Defaults {
@@ -106,6 +107,13 @@ pub(crate) struct Message {
     /// Instant on trio's clock from which it is not handled any more; infinity without `ttl` and `deadline`.
     #[pyo3(get)]
     pub(crate) expires_at: f64,
+}
+
+impl Moulded for Message {
+    fn mould() -> &'static Mould {
+        static MOULD: Mould = Mould::new();
+        &MOULD
+    }
 }
 
 /// What a bus has said of a message that it stamped, all in plain types.

@@ -10,10 +10,11 @@ use pyo3::types::{PyBool, PyDict, PyNone, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::asking::Desk;
-use super::awaiting::{Awaited, Step, like_a_coroutine, told, warn_never_awaited};
+use super::awaiting::{Awaited, Step, go_on, like_a_coroutine, told, warn_never_awaited};
 use super::cell::LockedCell;
 use super::coroutine::{send, thrown};
 use super::door::Receipt;
+use super::moulds::{is_unshared, moulded};
 
 /// What may be said of a publish beside its topic, its payload and its sender, by name, in the order of the arguments.
 const RARELY: [&str; 8] = [
@@ -70,6 +71,8 @@ fn by_machine<'py>(
 #[pyclass(module = "stentor._native", frozen, subclass)]
 pub(crate) struct Publisher {
     pub(super) desk: LockedCell<Option<Py<Desk>>>,
+    /// A publish that is over, whose object serves the next one if nobody else has it.
+    spare: LockedCell<Option<Py<Publication>>>,
 }
 
 impl Publisher {
@@ -82,10 +85,29 @@ impl Publisher {
         payload: &Bound<'_, PyAny>,
         sender: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Option<Receipt>> {
-        match self.desk.shared(py) {
+        match self.desk.shared(py).map(|desk| desk.into_bound(py)) {
             Some(desk) => desk.get().door.get().publish(py, topic, payload, sender),
             None => Ok(None),
         }
+    }
+
+    /// An object for a publish, in which nobody sees any more what it was before.
+    #[inline]
+    fn publication(&self, py: Python<'_>, call: Call) -> PyResult<Py<Publication>> {
+        match self.spare.replace(None) {
+            Some(spare) if is_unshared(&spare) => {
+                spare.get().restart(call);
+                Ok(spare)
+            }
+            _ => Py::new(py, Publication::of(call)),
+        }
+    }
+
+    /// Keeps the object of a publish that is over.
+    #[inline]
+    fn keep(&self, publication: &Bound<'_, Publication>) {
+        let kept = publication.clone().unbind();
+        self.spare.put(publication.py(), Some(kept));
     }
 }
 
@@ -96,6 +118,7 @@ impl Publisher {
     fn new(_args: &Bound<'_, PyTuple>, _options: Option<&Bound<'_, PyDict>>) -> Self {
         Self {
             desk: LockedCell::new(None),
+            spare: LockedCell::new(None),
         }
     }
 
@@ -151,7 +174,8 @@ impl Publisher {
         content_type: Option<Bound<'py, PyAny>>,
         headers: Option<Bound<'py, PyAny>>,
         in_reply_to: Option<Bound<'py, PyAny>>,
-    ) -> PyResult<Publication> {
+    ) -> PyResult<Py<Publication>> {
+        let py = slf.py();
         let said = [
             retain,
             confirm,
@@ -162,15 +186,15 @@ impl Publisher {
             headers,
             in_reply_to,
         ];
-        let more = unusual(slf.py(), said)?;
-        Ok(Publication {
-            publisher: slf.unbind(),
+        let more = unusual(py, said)?;
+        let call = Call {
+            publisher: slf.clone().unbind(),
             topic: topic.unbind(),
             payload: payload.map(Bound::unbind),
             sender: sender.map(Bound::unbind),
             more: more.map(Bound::unbind),
-            stage: LockedCell::new(Stage::Fresh),
-        })
+        };
+        slf.get().publication(py, call)
     }
 
     /// Publish as `publish` does, but raise where that would wait.
@@ -224,27 +248,48 @@ impl Publisher {
         if more.is_none()
             && let Some(receipt) = slf.get().through_door(py, topic, &payload, sender)?
         {
-            return Ok(Bound::new(py, receipt)?.into_any());
+            return Ok(moulded(py, receipt)?.into_bound(py).into_any());
         }
         let method = intern!(py, "_publish_nowait");
         by_machine(slf, method, topic, &payload, sender, more)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.spare.with(|spare| visit.call(&*spare))?;
         self.desk.with(|desk| visit.call(&*desk))
     }
 
     fn __clear__(&self) {
+        drop(self.spare.replace(None));
         drop(self.desk.replace(None));
+    }
+}
+
+/// What `publish` was called with.
+struct Call {
+    publisher: Py<Publisher>,
+    topic: Py<PyAny>,
+    payload: Option<Py<PyAny>>,
+    sender: Option<Py<PyAny>>,
+    more: Option<Py<PyDict>>,
+}
+
+impl Call {
+    /// Lets go of it.
+    #[inline]
+    fn drop_ref(self, py: Python<'_>) {
+        self.publisher.drop_ref(py);
+        self.topic.drop_ref(py);
+        for given in [self.payload, self.sender].into_iter().flatten() {
+            given.drop_ref(py);
+        }
     }
 }
 
 /// How far a publish has come.
 enum Stage {
-    /// Nobody has awaited it.
-    Fresh,
-    /// Whoever awaits it will let it begin now.
-    Awaited,
+    /// Whoever awaits it lets it begin.
+    Ready(Call),
     /// The machine is at it, by this coroutine.
     Slow(Py<PyAny>),
     /// It is over, or was called off.
@@ -254,12 +299,9 @@ enum Stage {
 /// A publish that happens when it is awaited, once; it is a coroutine in all but its type.
 #[pyclass(module = "stentor._native", frozen)]
 pub(crate) struct Publication {
-    publisher: Py<Publisher>,
-    topic: Py<PyAny>,
-    payload: Option<Py<PyAny>>,
-    sender: Option<Py<PyAny>>,
-    more: Option<Py<PyDict>>,
     stage: LockedCell<Stage>,
+    /// Whether somebody awaits it.
+    awaited: LockedCell<bool>,
 }
 
 fn awaited_twice() -> PyErr {
@@ -267,63 +309,93 @@ fn awaited_twice() -> PyErr {
 }
 
 impl Publication {
-    /// Publishes, or else lets the machine do so.
+    fn of(call: Call) -> Self {
+        Self {
+            stage: LockedCell::new(Stage::Ready(call)),
+            awaited: LockedCell::new(false),
+        }
+    }
+
+    /// Becomes another publish, after one that is over.
     #[inline]
+    fn restart(&self, call: Call) {
+        drop(self.stage.replace(Stage::Ready(call)));
+        self.awaited.set(false);
+    }
+
+    /// Lets the machine publish.
     fn begin(&self, py: Python<'_>) -> PyResult<Step> {
-        match self.stage.replace(Stage::Spent) {
-            Stage::Fresh | Stage::Awaited => {}
-            Stage::Slow(_) | Stage::Spent => return Err(awaited_twice()),
-        }
-        let none = PyNone::get(py);
-        let payload = self.payload.as_ref().map(|payload| payload.bind(py));
-        let payload = payload.unwrap_or_else(|| none.as_any());
-        let topic = self.topic.bind(py);
-        let sender = self.sender.as_ref().map(|one| one.bind(py));
-        let publisher = self.publisher.bind(py);
-        if self.more.is_none()
-            && let Some(receipt) = publisher.get().through_door(py, topic, payload, sender)?
-        {
-            return Ok(Step::Returns(Py::new(py, receipt)?.into_any()));
-        }
-        let more = self.more.as_ref().map(|more| more.bind(py).clone());
+        let Stage::Ready(call) = self.stage.replace(Stage::Spent) else {
+            return Err(awaited_twice());
+        };
+        let (publisher, topic) = (call.publisher.into_bound(py), call.topic.into_bound(py));
+        let payload = call.payload.unwrap_or_else(|| py.None()).into_bound(py);
+        let sender = call.sender.map(|sender| sender.into_bound(py));
+        let more = call.more.map(|more| more.into_bound(py));
         let method = intern!(py, "_publish");
-        let coroutine = by_machine(publisher, method, topic, payload, sender, more)?.unbind();
+        let coroutine = by_machine(&publisher, method, &topic, &payload, sender.as_ref(), more)?;
+        let coroutine = coroutine.unbind();
         drop(self.stage.replace(Stage::Slow(coroutine.clone_ref(py))));
-        send(py, coroutine, none.as_any()).into()
+        send(py, coroutine, PyNone::get(py).as_any()).into()
     }
 
     /// The coroutine of the machine, if that is at it.
     fn waiting(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         self.stage.with(|stage| match stage {
             Stage::Slow(coroutine) => Some(coroutine.clone_ref(py)),
-            Stage::Fresh | Stage::Awaited | Stage::Spent => None,
+            Stage::Ready(_) | Stage::Spent => None,
         })
     }
 
+    /// Whether nobody has awaited it.
     fn is_fresh(&self) -> bool {
-        self.stage.with(|stage| matches!(stage, Stage::Fresh))
+        !self.awaited.get() && self.stage.with(|stage| matches!(stage, Stage::Ready(_)))
     }
 }
 
 impl Awaited for Publication {
     #[inline]
     fn step(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<Step> {
-        let (py, publication) = (value.py(), slf.get());
+        let (py, publication) = (slf.py(), slf.get());
         match publication.waiting(py) {
             Some(coroutine) => send(py, coroutine, value).into(),
             None => publication.begin(py),
         }
+    }
+
+    #[inline]
+    fn at_once(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyAny>>> {
+        let (py, publication) = (slf.py(), slf.get());
+        let call = match publication.stage.replace(Stage::Spent) {
+            Stage::Ready(call) if call.more.is_none() => call,
+            other => {
+                drop(publication.stage.replace(other));
+                return Ok(None);
+            }
+        };
+        let none = PyNone::get(py);
+        let payload = call.payload.as_ref().map(|payload| payload.bind(py));
+        let payload = payload.unwrap_or_else(|| none.as_any());
+        let (topic, sender) = (call.topic.bind(py), call.sender.as_ref());
+        let sender = sender.map(|sender| sender.bind(py));
+        let publisher = call.publisher.get();
+        let Some(receipt) = publisher.through_door(py, topic, payload, sender)? else {
+            drop(publication.stage.replace(Stage::Ready(call)));
+            return Ok(None);
+        };
+        publisher.keep(slf);
+        call.drop_ref(py);
+        moulded(py, receipt).map(|receipt| Some(receipt.into_any()))
     }
 }
 
 #[pymethods]
 impl Publication {
     fn __await__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
-        let publication = slf.get();
-        if !publication.is_fresh() {
+        if !slf.get().is_fresh() {
             return Err(awaited_twice());
         }
-        drop(publication.stage.replace(Stage::Awaited));
+        slf.get().awaited.set(true);
         Ok(slf)
     }
 
@@ -333,13 +405,13 @@ impl Publication {
                 "a publish is awaited, not iterated",
             ));
         }
-        told(Self::step(slf, PyNone::get(slf.py()).as_any())?)
+        told(go_on(slf, PyNone::get(slf.py()).as_any())?)
     }
 
     /// Begin, or go on where the machine is at it: for who drives it by hand.
     #[pyo3(signature = (value, /))]
     fn send(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        told(Self::step(slf, value)?)
+        told(go_on(slf, value)?)
     }
 
     /// Raise an error where the machine is at it, or here where it has not begun, which it never will then.
@@ -363,16 +435,18 @@ impl Publication {
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         match self.stage.replace(Stage::Spent) {
             Stage::Slow(coroutine) => coroutine.call_method0(py, intern!(py, "close")).map(drop),
-            Stage::Fresh | Stage::Awaited | Stage::Spent => Ok(()),
+            Stage::Ready(_) | Stage::Spent => Ok(()),
         }
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.publisher)?;
-        visit.call(&self.payload)?;
         self.stage.with(|stage| match stage {
+            Stage::Ready(call) => {
+                visit.call(&call.publisher)?;
+                visit.call(&call.payload)
+            }
             Stage::Slow(coroutine) => visit.call(&*coroutine),
-            Stage::Fresh | Stage::Awaited | Stage::Spent => Ok(()),
+            Stage::Spent => Ok(()),
         })
     }
 

@@ -7,6 +7,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyType};
 use pyo3::{PyTraverseError, PyVisit};
 
+use super::dicts::found;
+
 /// Where a class keeps one of its `__slots__`.
 ///
 /// To look an attribute up by its name takes ten times as long as to read it at its place, which the class tells.
@@ -69,7 +71,7 @@ impl TrioState {
     /// The task that runs, if any does.
     #[inline]
     pub(crate) fn task<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.state.bind(py).get_item(intern!(py, "task"))
+        found(self.state.bind(py), intern!(py, "task"))
     }
 
     /// Whether a task has been cancelled.
