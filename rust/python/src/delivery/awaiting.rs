@@ -26,7 +26,7 @@ impl From<Stepped<'_>> for PyResult<Step> {
         match stepped {
             Stepped::Suspended { trap, .. } => Ok(Step::Asks(trap)),
             Stepped::Returned(answer) => Ok(Step::Returns(answer.unbind())),
-            Stepped::Raised(error) => Err(error),
+            Stepped::Raised(error) => Err(*error),
         }
     }
 }

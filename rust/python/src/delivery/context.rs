@@ -1,13 +1,9 @@
 //! Contexts: every call of a handler has one of its own, in which it is written whose call it is.
 //!
-//! To copy a context and set a variable in it costs more than to call a handler. Most handlers leave no trace in their
-//! context: they set no variable, and nobody copied it, as a task that a handler starts would. Such a context serves the
-//! next call of the same recipient as if it were new. Whether it is so can be told from the map of its variables, which
-//! is never changed in place: it is the same object as before, and nobody else has a reference to it. Where an
-//! interpreter keeps that map somewhere else than is expected, every call gets a new copy.
+//! To copy a context and set a variable in it costs more than to call a handler. So a context in which a call left no
+//! trace serves the next one: see [`super::spares`].
 #![allow(unsafe_code, reason = "contexts have no safe interface")]
 
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -19,7 +15,6 @@ use super::deliveries::{Delivery, OVER, RUNNING};
 use super::entries::Call;
 use super::mailbox::Entry;
 use super::message::{Id, Message};
-use super::recipient::RecipientState;
 use super::routes::Target;
 
 /// The beginning of a context object, as CPython 3.11 to 3.14 lay it out.
@@ -31,13 +26,13 @@ struct ContextLayout {
 }
 
 /// The map of the variables of a context, if `is_readable` said that it can be read.
-fn variables_of(context: *mut ffi::PyObject) -> *mut ffi::PyObject {
+pub(super) fn variables_of(context: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: `is_readable` has found the map at this place in this interpreter.
     unsafe { (*context.cast::<ContextLayout>()).variables }
 }
 
 /// Whether this interpreter keeps the map of a context's variables where it is expected; found out once.
-fn is_readable(py: Python<'_>) -> bool {
+pub(super) fn is_readable(py: Python<'_>) -> bool {
     static READABLE: PyOnceLock<bool> = PyOnceLock::new();
     *READABLE.get_or_init(py, || probe(py).unwrap_or(false))
 }
@@ -84,7 +79,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    fn of(entry: Option<Entry>) -> Self {
+    pub(super) fn of(entry: Option<Entry>) -> Self {
         Self {
             entry: LockedCell::new(entry),
             started: LockedCell::new(0.0),
@@ -92,11 +87,19 @@ impl Running {
         }
     }
 
-    /// Writes down what the next call is for.
+    /// Writes down what the next call is for, and returns its message, which is kept until that is forgotten.
     #[inline]
-    pub(crate) fn begin(&self, py: Python<'_>, entry: Entry, started: f64) {
+    pub(crate) fn begin<'py>(
+        &self,
+        py: Python<'py>,
+        entry: Entry,
+        started: f64,
+    ) -> Borrowed<'_, 'py, Message> {
+        let message = entry.message().as_ptr();
         self.put(py, Some(entry));
         self.started.set(started);
+        // SAFETY: a live message: the entry has it, and so has the delivery that may take the entry's place.
+        unsafe { Borrowed::from_ptr(py, message).cast_unchecked() }
     }
 
     /// Forgets the call that it was for.
@@ -148,6 +151,13 @@ impl Running {
         };
         let attempt = self.known(py).map_or(1, |one| one.get().attempt.get());
         Call::of(py, message.get(), target.get().recipient.get(), attempt).map(Some)
+    }
+
+    /// Whether somebody has asked for the delivery.
+    #[inline]
+    pub(crate) fn is_known(&self) -> bool {
+        self.entry
+            .with(|entry| matches!(entry, Some(Entry::Delivery(_))))
     }
 
     /// The delivery, if somebody has asked for it.
@@ -235,7 +245,7 @@ impl Current {
     }
 
     /// Sets the variable in the context that is entered now.
-    fn put(&self, py: Python<'_>, running: &Py<Running>) -> PyResult<()> {
+    pub(super) fn put(&self, py: Python<'_>, running: &Py<Running>) -> PyResult<()> {
         // SAFETY: both are live objects; the token is ours, and nobody wants it.
         let token = unsafe { ffi::PyContextVar_Set(self.variable.as_ptr(), running.as_ptr()) };
         // SAFETY: a new reference, or null with an error set.
@@ -311,73 +321,6 @@ impl Current {
             .bind(py)
             .call_method1("reset", (token,))
             .map(drop)
-    }
-}
-
-/// A context for calls of one recipient's handler, and what is written in it.
-pub(crate) struct Spare {
-    pub(crate) context: Py<PyAny>,
-    pub(crate) running: Py<Running>,
-    /// The map of its variables as it was made, which is held so that no other can come to its address.
-    variables: Option<Py<PyAny>>,
-}
-
-impl Spare {
-    /// Copies a context and writes into it whose call it is for.
-    pub(crate) fn copy(py: Python<'_>, base: &Py<PyAny>, current: &Current) -> PyResult<Self> {
-        // SAFETY: `base` is a context; the copy is a new reference, or null with an error set.
-        let context = unsafe { ffi::PyContext_Copy(base.as_ptr()) };
-        // SAFETY: as above.
-        let context = unsafe { Bound::from_owned_ptr_or_err(py, context) }?.unbind();
-        let running = Py::new(py, Running::of(None))?;
-        enter(py, &context)?;
-        let put = current.put(py, &running);
-        leave(py, &context)?;
-        put?;
-        // SAFETY: it is readable, and the context holds its map.
-        let variables = is_readable(py).then(|| {
-            unsafe { Bound::from_borrowed_ptr(py, variables_of(context.as_ptr())) }.unbind()
-        });
-        Ok(Self {
-            context,
-            running,
-            variables,
-        })
-    }
-
-    /// The delivery of the call in this context, known to Python from now on.
-    pub(crate) fn delivery(&self, py: Python<'_>) -> PyResult<Py<Delivery>> {
-        let delivery = self.running.get().delivery(py)?;
-        delivery.ok_or_else(|| PyRuntimeError::new_err("a call without a delivery"))
-    }
-
-    /// Ends the call: the context serves the next one of `recipient`, if this one left no trace in it.
-    #[inline]
-    pub(crate) fn recycle(self, py: Python<'_>, recipient: &RecipientState) -> PyResult<()> {
-        if self.is_untouched() {
-            self.running.get().forget(py);
-            drop(recipient.spare.replace(Some(self)));
-            Ok(())
-        } else {
-            self.running.get().end(py)
-        }
-    }
-
-    /// Whether a call left no trace in it, and nobody but us can see it any more.
-    #[inline]
-    fn is_untouched(&self) -> bool {
-        let Some(variables) = &self.variables else {
-            return false;
-        };
-        let (map, context) = (variables.as_ptr(), self.context.as_ptr());
-        // SAFETY: both are live: the map has a reference from here and one from its context, which has one from here.
-        variables_of(context) == map
-            && unsafe { ffi::Py_REFCNT(map) == 2 && ffi::Py_REFCNT(context) == 1 }
-    }
-
-    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.context)?;
-        visit.call(&self.running)
     }
 }
 

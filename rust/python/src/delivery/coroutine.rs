@@ -20,7 +20,15 @@ pub(crate) enum Stepped<'py> {
         coroutine: Py<PyAny>,
         trap: Py<PyAny>,
     },
-    Raised(PyErr),
+    /// It is in a box because it is large, and seldom there.
+    Raised(Box<PyErr>),
+}
+
+impl Stepped<'_> {
+    #[cold]
+    pub(crate) fn raised(error: PyErr) -> Self {
+        Self::Raised(Box::new(error))
+    }
 }
 
 /// Does a step of a handler inside of its context.
@@ -31,12 +39,12 @@ pub(crate) fn inside<'py>(
     step: impl FnOnce() -> Stepped<'py>,
 ) -> Stepped<'py> {
     if let Err(error) = enter(py, context) {
-        return Stepped::Raised(error);
+        return Stepped::raised(error);
     }
     let stepped = step();
     match leave(py, context) {
         Ok(()) => stepped,
-        Err(error) => Stepped::Raised(error),
+        Err(error) => Stepped::raised(error),
     }
 }
 
@@ -59,7 +67,7 @@ pub(crate) fn send<'py>(
             coroutine: coroutine.unbind(),
             trap: trap.unbind(),
         },
-        _ => Stepped::Raised(PyErr::fetch(py)),
+        _ => Stepped::raised(PyErr::fetch(py)),
     }
 }
 
@@ -72,10 +80,10 @@ pub(crate) fn throw(py: Python<'_>, coroutine: Py<PyAny>, error: PyErr) -> Stepp
         Err(end) if end.is_instance_of::<PyStopIteration>(py) => {
             match end.value(py).getattr(intern!(py, "value")) {
                 Ok(answer) => Stepped::Returned(answer),
-                Err(error) => Stepped::Raised(error),
+                Err(error) => Stepped::raised(error),
             }
         }
-        Err(error) => Stepped::Raised(error),
+        Err(error) => Stepped::raised(error),
     }
 }
 

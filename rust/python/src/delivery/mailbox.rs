@@ -106,6 +106,12 @@ impl Queues {
         &mut self.others.get_or_insert_default()[place]
     }
 
+    /// Whether the first of the NORMAL ones is the first of all.
+    #[inline]
+    fn are_plain(&self) -> bool {
+        self.others.is_none() && self.ghosts == 0
+    }
+
     /// The queues, the most urgent first.
     fn in_order(&mut self) -> impl Iterator<Item = &mut VecDeque<Entry>> {
         let mut low = None;
@@ -139,6 +145,16 @@ impl Queues {
         )]
         // SAFETY: it points into `self`, which is borrowed for as long as the result.
         found.map(|queue| unsafe { &mut *queue })
+    }
+}
+
+/// Takes the first entry of a queue out, if it is wanted.
+#[inline]
+fn pop_if(queue: &mut VecDeque<Entry>, wanted: impl FnOnce(&Entry) -> bool) -> Option<Entry> {
+    if wanted(queue.front()?) {
+        queue.pop_front()
+    } else {
+        None
     }
 }
 
@@ -223,23 +239,25 @@ impl Lane {
     /// Takes the first entry out, if `wanted` says so; None when nothing waits, or it is not wanted.
     #[inline]
     pub(crate) fn pop(&self, wanted: impl FnOnce(&Entry) -> bool) -> Option<Entry> {
-        let mut ghosts = Vec::new();
-        let entry = self.queues.with(|queues| {
-            let queue = if queues.others.is_none() && queues.ghosts == 0 {
-                &mut queues.normal
-            } else {
-                queues.front(&mut ghosts)?
-            };
-            if queue.front().is_some_and(wanted) {
-                queue.pop_front()
-            } else {
-                None
-            }
-        });
-        drop(ghosts);
+        let entry = if self.queues.with(|queues| queues.are_plain()) {
+            self.queues
+                .with(|queues| pop_if(&mut queues.normal, wanted))
+        } else {
+            self.pop_most_urgent(wanted)
+        };
         if entry.is_some() {
             self.waiting.set(self.waiting.get() - 1);
         }
+        entry
+    }
+
+    #[inline(never)]
+    fn pop_most_urgent(&self, wanted: impl FnOnce(&Entry) -> bool) -> Option<Entry> {
+        let mut ghosts = Vec::new();
+        let entry = self
+            .queues
+            .with(|queues| pop_if(queues.front(&mut ghosts)?, wanted));
+        drop(ghosts);
         entry
     }
 

@@ -34,6 +34,7 @@ mod routes;
 mod seats;
 mod serving;
 mod shift;
+mod spares;
 mod stopwatch;
 mod subscribed;
 mod suspended;

@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyNone};
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::context::{Current, Spare};
+use super::context::Current;
 use super::coroutine::{Stepped, inside, send};
 use super::deliveries::{Delivery, OVER, RUNNING};
 use super::journal::{Journal, Journals};
@@ -26,7 +26,8 @@ use super::recipient::RecipientState;
 use super::relay::Relay;
 use super::requests::Request;
 use super::routes::Selection;
-use super::suspended::{Begun, Suspended};
+use super::spares::{Lent, Spare};
+use super::suspended::{Asking, Begun, Suspended};
 use super::time::Meter;
 use super::trio_state::TrioState;
 
@@ -208,7 +209,8 @@ impl Pump {
     ) -> PyResult<Option<(Entry, Bound<'py, PyAny>)>> {
         let state = lane.get();
         let recipient = state.recipient.get();
-        if !state.realtime || state.tries_again() || recipient.slots.get() <= 0 {
+        let is_free = recipient.slots.get() > 0 && !recipient.lends();
+        if !state.realtime || state.tries_again() || !is_free {
             return Ok(None);
         }
         let Some(handler) = recipient.handler.shared(py) else {
@@ -243,9 +245,14 @@ impl Pump {
             expires = entry.message().get().expires_at.is_finite();
             !expires && !entry.target().get().quota.get().tracks
         });
-        if !expires {
-            return Ok(entry);
+        if expires {
+            return self.pop_before_it_expires(py, lane);
         }
+        Ok(entry)
+    }
+
+    #[inline(never)]
+    fn pop_before_it_expires(&self, py: Python<'_>, lane: &Lane) -> PyResult<Option<Entry>> {
         let now = self.meter.get().time(py)?;
         Ok(lane.pop(|entry| {
             entry.message().get().expires_at > now && !entry.target().get().quota.get().tracks
@@ -253,90 +260,108 @@ impl Pump {
     }
 
     /// Calls the handler with what was taken, as far as it goes without waiting; returns it if it suspends.
+    ///
+    /// What is out of the ordinary stands in functions of its own: where the way of the ordinary call lies together, the
+    /// processor has it at hand.
     #[inline]
     pub(super) fn call(
+        &self,
+        py: Python<'_>,
+        recipient: &Py<RecipientState>,
+        entry: Entry,
+        handler: &Bound<'_, PyAny>,
+    ) -> PyResult<Asking> {
+        let asking = self.call_lent(py, recipient, entry, handler);
+        if asking.is_err() {
+            drop(recipient.get().give_away());
+        }
+        asking
+    }
+
+    /// The same, but where it fails the recipient may have lent its spare.
+    #[inline]
+    fn call_lent(
         &self,
         py: Python<'_>,
         recipient_of: &Py<RecipientState>,
         entry: Entry,
         handler: &Bound<'_, PyAny>,
-    ) -> PyResult<Option<(Suspended, Py<PyAny>)>> {
+    ) -> PyResult<Asking> {
         let meter = self.meter.get();
         let started = meter.now.get();
         let recipient = recipient_of.get();
-        let spare = self.spare(py, recipient)?;
-        let message = entry.message().bind(py).clone();
-        let mut attempt = 1;
         recipient.tell_newest(py)?;
-        if let Entry::Delivery(delivery) = &entry {
-            attempt = delivery.get().attempt.get();
-            delivery.get()._state.set(RUNNING);
-            delivery.get()._started.set(started);
-            let entered = recipient.entered(py);
-            entered.bind(py).set_item(delivery, py.None())?;
-        }
-        spare.running.get().begin(py, entry, started);
-        let newest = Some(spare.running.clone_ref(py));
-        recipient.newest.put(py, newest);
+        let attempt = match &entry {
+            Entry::Message(..) => 1,
+            Entry::Delivery(delivery) => begin_with(py, recipient, delivery, started)?,
+        };
+        let spare = recipient.lend(py, self.current.get())?;
+        let message = spare.running.get().begin(py, entry, started);
         if self.observed {
             self.machine.begun.call1(py, (spare.delivery(py)?,))?;
         }
         self.journals
             .begun(py, recipient, message.get(), attempt, (meter, started))?;
         let stepped = inside(py, &spare.context, || {
-            self.first_step(py, recipient, handler, &message, &spare)
+            self.first_step(py, recipient, handler, &message, spare)
         });
         let (stepped, now) = match meter.tick(py) {
             Ok(now) => (stepped, now),
-            Err(error) => (Stepped::Raised(error), started),
+            Err(error) => (Stepped::raised(error), started),
         };
         recipient.count_block(now - started);
         match stepped {
             Stepped::Returned(answer) => {
-                recipient.newest.put(py, None);
-                self.end(py, recipient, &spare, &answer, message.get(), now)?;
-                spare.recycle(py, recipient)?;
+                recipient.lent.set(Lent::Over);
+                if answer.is_none() && !self.observed && !spare.running.get().is_known() {
+                    self.count_finished(py, recipient, 1, message.get(), now)?;
+                } else {
+                    self.end(py, recipient, spare, &answer, message.get(), now)?;
+                }
+                recipient.take_back(py, spare)?;
                 Ok(None)
             }
             Stepped::Suspended { coroutine, trap } => {
                 let deadline = started + recipient.timeout.get();
-                let call = Begun::Ours(spare);
-                let recipient = recipient_of.clone_ref(py);
-                Ok(Some((
-                    Suspended::new(recipient, coroutine, call, deadline),
-                    trap,
-                )))
+                let call = self.suspended(py, recipient_of, coroutine, deadline)?;
+                Ok(Some((call, trap)))
             }
-            Stepped::Raised(error) => {
-                let delivery = spare.delivery(py)?;
-                recipient.newest.put(py, None);
-                drop(spare);
-                if error.is_instance_of::<PyException>(py) {
-                    self.machine
-                        .fail
-                        .call1(py, (delivery, error.into_value(py)))?;
-                    Ok(None)
-                } else {
-                    self.machine.abandon.call1(py, (delivery,))?;
-                    Err(error)
-                }
-            }
+            Stepped::Raised(error) => self.failed(py, recipient, *error),
         }
     }
 
-    /// A context for a call of this recipient.
-    #[inline]
-    fn spare(&self, py: Python<'_>, recipient: &RecipientState) -> PyResult<Spare> {
-        if let Some(spare) = recipient.spare.replace(None) {
-            return Ok(spare);
+    /// A call that has suspended, and has its context for itself from now on.
+    #[inline(never)]
+    fn suspended(
+        &self,
+        py: Python<'_>,
+        recipient: &Py<RecipientState>,
+        coroutine: Py<PyAny>,
+        deadline: f64,
+    ) -> PyResult<Suspended> {
+        let spare = given_away(recipient.get())?;
+        let newest = Some(spare.running.clone_ref(py));
+        recipient.get().newest.put(py, newest);
+        let call = Begun::Ours(spare);
+        let recipient = recipient.clone_ref(py);
+        Ok(Suspended::new(recipient, coroutine, call, deadline))
+    }
+
+    /// Lets the machine see to a call that has failed, or was cancelled from outside.
+    #[cold]
+    fn failed(&self, py: Python<'_>, recipient: &RecipientState, error: PyErr) -> PyResult<Asking> {
+        let delivery = given_away(recipient)?.delivery(py)?;
+        if error.is_instance_of::<PyException>(py) {
+            let fail = &self.machine.fail;
+            fail.call1(py, (delivery, error.into_value(py)))?;
+            Ok(None)
+        } else {
+            self.machine.abandon.call1(py, (delivery,))?;
+            Err(error)
         }
-        let base = recipient.context.shared(py);
-        let base = base.ok_or_else(|| PyRuntimeError::new_err("a recipient without a context"))?;
-        Spare::copy(py, &base, self.current.get())
     }
 
     /// Lets a handler have finished, by the machine where somebody wants to be told of it.
-    #[inline]
     pub(super) fn end(
         &self,
         py: Python<'_>,
@@ -386,12 +411,7 @@ impl Pump {
     ) -> Stepped<'py> {
         match self.start(py, recipient, handler, message, spare) {
             Ok(coroutine) => send(py, coroutine, PyNone::get(py).as_any()),
-            Err(error) if error.is_instance_of::<PyStopIteration>(py) => {
-                let outer = PyRuntimeError::new_err("the handler raised StopIteration");
-                outer.set_cause(py, Some(error));
-                Stepped::Raised(outer)
-            }
-            Err(error) => Stepped::Raised(error),
+            Err(error) => Stepped::raised(as_of_a_coroutine(py, error)),
         }
     }
 
@@ -431,8 +451,7 @@ impl Pump {
         Ok(awaitable.unbind())
     }
 
-    /// Writes down that a handler has finished, of which nobody wants to be told more.
-    #[inline]
+    /// Lets a handler have finished, of which nobody wants to be told more.
     fn finish(
         &self,
         py: Python<'_>,
@@ -441,7 +460,6 @@ impl Pump {
         message: &Message,
         now: f64,
     ) -> PyResult<()> {
-        recipient.failures_in_a_row.set(0);
         let mut attempt = 1;
         if let Some(delivery) = delivery {
             attempt = delivery.get().attempt.get();
@@ -449,6 +467,20 @@ impl Pump {
             entered.bind(py).del_item(delivery)?;
             delivery.get()._state.set(OVER);
         }
+        self.count_finished(py, recipient, attempt, message, now)
+    }
+
+    /// Writes down that a handler has finished.
+    #[inline]
+    fn count_finished(
+        &self,
+        py: Python<'_>,
+        recipient: &RecipientState,
+        attempt: i64,
+        message: &Message,
+        now: f64,
+    ) -> PyResult<()> {
+        recipient.failures_in_a_row.set(0);
         self.give_slot_back(py, recipient)?;
         let meter = self.meter.get();
         meter.busy.add(-1);
@@ -505,4 +537,37 @@ impl Pump {
         }
         Ok(())
     }
+}
+
+/// The spare that was lent to a call which is not over yet, or has failed.
+fn given_away(recipient: &RecipientState) -> PyResult<Spare> {
+    let spare = recipient.give_away();
+    spare.ok_or_else(|| PyRuntimeError::new_err("a call without a context"))
+}
+
+/// Writes down that a handler is called with a delivery that somebody knows; returns which attempt it is.
+#[inline(never)]
+fn begin_with(
+    py: Python<'_>,
+    recipient: &RecipientState,
+    delivery: &Py<Delivery>,
+    started: f64,
+) -> PyResult<i64> {
+    let state = delivery.get();
+    state._state.set(RUNNING);
+    state._started.set(started);
+    let entered = recipient.entered(py);
+    entered.bind(py).set_item(delivery, py.None())?;
+    Ok(state.attempt.get())
+}
+
+/// An error that the call of a handler raised, as it would be if its coroutine had raised it.
+#[cold]
+fn as_of_a_coroutine(py: Python<'_>, error: PyErr) -> PyErr {
+    if !error.is_instance_of::<PyStopIteration>(py) {
+        return error;
+    }
+    let outer = PyRuntimeError::new_err("the handler raised StopIteration");
+    outer.set_cause(py, Some(error));
+    outer
 }

@@ -7,10 +7,11 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::cell::{LockedCell, properties, references};
-use super::context::{Running, Spare};
+use super::context::Running;
 use super::histogram::Histogram;
 use super::mailbox::Lane;
 use super::quota::QuotaState;
+use super::spares::{Lent, Spare};
 use super::subscribed::Subscribed;
 
 /// What there is of a recipient, but for what is decided about it.
@@ -25,7 +26,7 @@ pub(crate) struct RecipientState {
     pub(crate) handler: LockedCell<Option<Py<PyAny>>>,
     /// A context in which a handler ran that left no trace in it.
     pub(crate) spare: LockedCell<Option<Spare>>,
-    /// The call that began last, until it is over: Python may not know of it yet, but knows of all before.
+    /// The call that suspended last, until it is over: Python may not know of it yet, but knows of all before.
     pub(crate) newest: LockedCell<Option<Py<Running>>>,
     pub(crate) lanes: LockedCell<Vec<Py<Lane>>>,
     latency: LockedCell<Option<Py<Histogram>>>,
@@ -33,6 +34,7 @@ pub(crate) struct RecipientState {
     pub(crate) blocked: LockedCell<f64>,
     pub(crate) longest_block: LockedCell<f64>,
     pub(crate) failures_in_a_row: LockedCell<u64>,
+    pub(super) lent: LockedCell<Lent>,
     pub(crate) wants_delivery: LockedCell<bool>,
     pub(crate) away: LockedCell<bool>,
     pub(crate) durable: LockedCell<bool>,
@@ -139,6 +141,7 @@ impl RecipientState {
             unacknowledged: LockedCell::new(None),
             newest: LockedCell::new(None),
             spare: LockedCell::new(None),
+            lent: LockedCell::new(Lent::No),
             timeout: LockedCell::new(timeout.unwrap_or(f64::INFINITY)),
             wants_delivery: LockedCell::new(false),
             is_feed: LockedCell::new(false),
@@ -340,7 +343,9 @@ impl RecipientState {
         drop(self.backing_off.replace(None));
         drop(self.unacknowledged.replace(None));
         drop(self.newest.replace(None));
-        drop(self.spare.replace(None));
+        if !self.lends() {
+            drop(self.spare.replace(None));
+        }
     }
 }
 
@@ -348,18 +353,6 @@ impl RecipientState {
     /// The deliveries that run and are known to Python.
     pub(crate) fn entered(&self, py: Python<'_>) -> Py<PyDict> {
         self.running.made(py)
-    }
-
-    /// Lets Python know of the call that began last.
-    #[inline]
-    pub(crate) fn tell_newest(&self, py: Python<'_>) -> PyResult<()> {
-        if self.newest.with(|newest| newest.is_none()) {
-            return Ok(());
-        }
-        match self.newest.shared(py) {
-            Some(newest) => newest.get().delivery(py).map(drop),
-            None => Ok(()),
-        }
     }
 
     /// Takes note that a call is over.

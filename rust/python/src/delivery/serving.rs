@@ -4,10 +4,7 @@ use pyo3::prelude::*;
 use super::mailbox::Lane;
 use super::pump::Pump;
 use super::recipient::RecipientState;
-use super::suspended::{Begun, Suspended};
-
-/// A call that suspends in its first step, and what it asks of trio.
-type Asking = Option<(Suspended, Py<PyAny>)>;
+use super::suspended::{Asking, Begun, Suspended};
 
 impl Pump {
     /// Whether no lane can be served now.
@@ -20,19 +17,23 @@ impl Pump {
     ///
     /// A lane whose handler keeps waiting is set apart, if it is not the only one, and served when there is no other.
     pub(crate) fn lead(&self, py: Python<'_>, budget: &mut u32) -> PyResult<Asking> {
-        let mut asking = None;
-        while asking.is_none() && *budget > 0 && !self.is_empty() {
-            *budget -= 1;
-            asking = match self.queue.get().next() {
+        let queue = self.queue.get();
+        while *budget > 0 {
+            let asking = match queue.next() {
                 Some(lane) if lane.get().apart.get() > 0 && !self.is_empty() => {
                     self.apart.get().append(lane);
                     None
                 }
                 Some(lane) => self.serve(py, lane)?,
+                None if self.apart.get().is_empty() => return Ok(None),
                 None => self.serve_apart(py)?,
             };
+            *budget -= 1;
+            if asking.is_some() {
+                return Ok(asking);
+            }
         }
-        Ok(asking)
+        Ok(None)
     }
 
     /// Serves the first lane that is set apart, if there is one.

@@ -2,10 +2,10 @@
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::context::Spare;
 use super::coroutine::{Stepped, inside, send, throw};
 use super::deliveries::Delivery;
 use super::recipient::RecipientState;
+use super::spares::Spare;
 use super::time::Meter;
 
 /// What a handler that waits is told.
@@ -94,6 +94,9 @@ pub(crate) struct Suspended {
     pub(crate) deadline: f64,
 }
 
+/// A call that suspends in its first step, if one does, and what it asks of trio.
+pub(crate) type Asking = Option<(Suspended, Py<PyAny>)>;
+
 /// How a call went on.
 pub(crate) enum Resumed<'py> {
     /// It waits for something else, and asks this of trio.
@@ -160,7 +163,7 @@ impl Suspended {
                 recipient.get().count_block(now - started);
                 stepped
             }
-            Err(error) => Stepped::Raised(error),
+            Err(error) => Stepped::raised(error),
         };
         let result = match stepped {
             Stepped::Suspended { coroutine, trap } => {
@@ -168,7 +171,7 @@ impl Suspended {
                 return Resumed::Asked(call, trap);
             }
             Stepped::Returned(answer) => Ok(answer),
-            Stepped::Raised(error) => Err(error),
+            Stepped::Raised(error) => Err(*error),
         };
         Resumed::Ended(Ended {
             recipient,

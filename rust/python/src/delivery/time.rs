@@ -33,12 +33,15 @@ impl Meter {
     pub(crate) fn time(&self, py: Python<'_>) -> PyResult<f64> {
         match &self.clock {
             Clock::System { then, since } => Ok(then + since.passed()),
-            Clock::Other(call) => {
-                let said = call.bind(py).call0()?;
-                self.whole.set(!said.is_instance_of::<PyFloat>());
-                said.extract()
-            }
+            Clock::Other(call) => self.ask(call.bind(py)),
         }
+    }
+
+    #[inline(never)]
+    fn ask(&self, clock: &Bound<'_, PyAny>) -> PyResult<f64> {
+        let said = clock.call0()?;
+        self.whole.set(!said.is_instance_of::<PyFloat>());
+        said.extract()
     }
 
     /// Reads the clock, and remembers what it said.
