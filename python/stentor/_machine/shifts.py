@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stentor._machine.workers import Workers
     from stentor._mechanisms.recipients import Recipient
 
-LEADER_BUDGET: Final = 500
+LEADER_BUDGET: Final = 1000
 """Handlers that a leader runs before it lets the rest of the program have a turn."""
 
 

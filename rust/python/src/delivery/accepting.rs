@@ -20,6 +20,7 @@ impl Pump {
         watcher: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let was_idle = self.is_idle();
+        let rank = message.get().rank;
         let mut busy = 0;
         for target in targets {
             let (message, known) = (message.clone_ref(py), target.clone_ref(py));
@@ -27,10 +28,10 @@ impl Pump {
                 let delivery = Delivery::first(message, known, WAITING, 0.0);
                 let delivery = Py::new(py, delivery.watched(Some(watcher.clone().unbind())))?;
                 let entry = Entry::Delivery(delivery.clone_ref(py));
-                busy += self.put_one(py, entry, target.get());
+                busy += self.put_one(py, entry, rank, target.get());
                 tell_accepted(py, watcher, &delivery)?;
             } else {
-                busy += self.put_one(py, Entry::Message(message, known), target.get());
+                busy += self.put_one(py, Entry::Message(message, known), rank, target.get());
             }
         }
         self.were_put(py, busy, was_idle)
@@ -44,14 +45,14 @@ impl Pump {
 
     /// Puts one entry into the mailbox of its target; returns by how much more is busy.
     #[inline]
-    pub(super) fn put_one(&self, py: Python<'_>, entry: Entry, target: &Target) -> i64 {
+    pub(super) fn put_one(&self, py: Python<'_>, entry: Entry, rank: u8, target: &Target) -> i64 {
         let quota = target.quota.get();
         let lane = quota.lane.get();
         let recipient = lane.recipient.get();
         recipient.addressed.add(1);
         quota.waiting.add(1);
         quota.total.add(1);
-        lane.push(entry, false);
+        lane.push(entry, rank, false);
         if recipient.slots.get() > 0 && !lane.scheduled.get() {
             self.queue.get().push(py, &quota.lane);
         }

@@ -49,7 +49,7 @@ pub(crate) fn inside<'py>(
 }
 
 /// Lets a coroutine begin, with None, or go on with what trio answers, until it ends or suspends.
-#[inline]
+#[inline(always)]
 pub(crate) fn send<'py>(
     py: Python<'py>,
     coroutine: Py<PyAny>,

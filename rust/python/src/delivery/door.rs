@@ -269,7 +269,7 @@ impl Door {
         topic: &Bound<'py, PyString>,
     ) -> PyResult<Option<Bound<'py, Selection>>> {
         let selection = self.plain_selection(py, topic)?;
-        Ok(selection.filter(|selection| selection.get().has_room()))
+        Ok(selection.filter(|selection| selection.get().has_room(|_| false)))
     }
 
     /// The selection of a topic, if it is the same for every message, and all of it is put into mailboxes.

@@ -217,10 +217,15 @@ impl Lane {
         self.again.with(|again| again.is_some())
     }
 
-    /// Adds an entry behind those of its priority, or before them.
+    /// Whether something waits that is not lined up yet.
     #[inline]
-    pub(crate) fn push(&self, entry: Entry, first: bool) {
-        let rank = entry.message().get().rank;
+    pub(super) fn is_due(&self) -> bool {
+        self.waiting.get() > 0 && !self.scheduled.get()
+    }
+
+    /// Adds an entry behind those of its rank, or before them.
+    #[inline(always)]
+    pub(crate) fn push(&self, entry: Entry, rank: u8, first: bool) {
         self.queues.with(|queues| {
             let queue = queues.of(rank);
             if first {
@@ -336,7 +341,8 @@ impl Lane {
     /// Add a delivery behind those of its priority, or before them when it is put back.
     #[pyo3(signature = (delivery, *, first = false))]
     fn put(&self, delivery: Py<Delivery>, first: bool) {
-        self.push(Entry::Delivery(delivery), first);
+        let rank = delivery.get().message.get().rank;
+        self.push(Entry::Delivery(delivery), rank, first);
     }
 
     /// Remove and return the first delivery, or None when nothing waits.

@@ -9,6 +9,7 @@ mod alarms;
 mod answers;
 mod asking;
 mod awaiting;
+mod calling;
 pub(crate) mod cell;
 mod context;
 mod coroutine;

@@ -80,7 +80,7 @@ impl RecipientState {
     }
 
     /// Counts a handled delivery, which took so many seconds.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn count_handled(&self, py: Python<'_>, latency: f64) -> PyResult<()> {
         self.handled.add(1);
         let counted = self.latency.with(|histogram| match histogram {

@@ -289,11 +289,11 @@ impl Door {
         };
         let targets = &selection.get().targets;
         let (mut wildcards, mut count) = (0, 0);
+        if !selection.get().has_room(|target| is_of(target, own)) {
+            return Ok(None);
+        }
         for target in targets.iter().map(Py::get) {
             if !is_of(target, own) {
-                if !target.has_room() {
-                    return Ok(None);
-                }
                 wildcards += usize::from(target.wildcard);
                 count += 1;
             }
@@ -320,7 +320,7 @@ impl Door {
                     Entry::Delivery(delivery)
                 }
             };
-            busy += pump.put_one(py, entry, target.get());
+            busy += pump.put_one(py, entry, state.rank, target.get());
         }
         pump.were_put(py, busy, was_idle)?;
         self.count(wildcards);

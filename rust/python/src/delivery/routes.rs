@@ -22,11 +22,17 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Whether it is an ordinary one that has room.
-    #[inline]
-    pub(crate) fn has_room(&self) -> bool {
+    /// Whether a message for it is put into its mailbox, and nothing else, where there is room.
+    fn is_ordinary(&self) -> bool {
         let quota = self.quota.get();
-        quota.waiting.get() < quota.capacity && !quota.tracks && quota.lane.get().realtime
+        !quota.tracks && quota.lane.get().realtime
+    }
+
+    /// Whether there is room for a message.
+    #[inline]
+    fn has_room(&self) -> bool {
+        let quota = self.quota.get();
+        quota.waiting.get() < quota.capacity
     }
 
     /// Whether a handler will be called with the message, message by message.
@@ -106,6 +112,8 @@ pub(crate) struct Selection {
     pub(crate) wildcards: usize,
     /// Whether it is put into mailboxes and nowhere else.
     pub(crate) plain: bool,
+    /// Whether all mailboxes into which it is put in one step are ordinary ones.
+    ordinary: bool,
 }
 
 impl Selection {
@@ -119,10 +127,11 @@ impl Selection {
         self.all().filter(|target| !target.get().is_feeds())
     }
 
-    /// Whether all of those into whose mailboxes it is put in one step are ordinary ones that have room.
+    /// Whether all mailboxes into which it is put in one step are ordinary ones that have room, but for those left out.
     #[inline]
-    pub(crate) fn has_room(&self) -> bool {
-        self.targets.iter().all(|target| target.get().has_room())
+    pub(crate) fn has_room(&self, without: impl Fn(&Target) -> bool) -> bool {
+        let mut targets = self.targets.iter().map(Py::get);
+        self.ordinary && targets.all(|target| target.has_room() || without(target))
     }
 
     /// Those whose handler will be called with the message, message by message.
@@ -152,6 +161,7 @@ impl Selection {
         };
         Ok(Self {
             plain: durable.is_empty() && broken.is_empty(),
+            ordinary: targets.iter().all(|target| target.get().is_ordinary()),
             targets: targets.into(),
             durable: durable.into(),
             broken: broken.unbind(),

@@ -1,7 +1,7 @@
 //! Serving: which lane is called next, and how a call ends that has waited.
 use pyo3::prelude::*;
 
-use super::mailbox::Lane;
+use super::mailbox::{Entry, Lane};
 use super::pump::Pump;
 use super::recipient::RecipientState;
 use super::suspended::{Asking, Begun, Suspended};
@@ -48,13 +48,36 @@ impl Pump {
     #[inline]
     fn serve(&self, py: Python<'_>, lane: Py<Lane>) -> PyResult<Asking> {
         let lane = lane.into_bound(py);
-        let Some((entry, handler)) = self.take(py, &lane)? else {
-            let found = self.machine.serve.call1(py, (lane,))?.into_bound(py);
-            return (!found.is_none())
-                .then(|| Suspended::of(&found))
-                .transpose();
-        };
         let state = lane.get();
+        let recipient = state.recipient.get();
+        let is_free = recipient.slots.get() > 0 && !recipient.lends();
+        if !is_free || !state.realtime || state.tries_again() {
+            return self.serve_by_machine(lane);
+        }
+        let Some(handler) = recipient.handler.shared(py) else {
+            return self.serve_by_machine(lane);
+        };
+        let handler = handler.into_bound(py);
+        let entry = match state.pop(|entry| is_ordinary(entry, f64::MAX)) {
+            Some(entry) => entry,
+            None => match self.pop_in_time(py, state)? {
+                Some(entry) => entry,
+                None => return self.serve_by_machine(lane),
+            },
+        };
+        state.scheduled.set(false);
+        let quota = &entry.target().get().quota;
+        quota.get().waiting.set(quota.get().waiting.get() - 1);
+        if quota.get().is_awaited() {
+            self.machine.room.call1(py, (quota,))?;
+        }
+        recipient.slots.add(-1);
+        if !state.counted.get() {
+            self.meter.get().busy.add(1);
+        }
+        if recipient.slots.get() > 0 && state.is_due() {
+            self.queue.get().push(py, lane.as_unbound());
+        }
         let asking = self.call(py, &state.recipient, entry, &handler)?;
         if asking.is_some() {
             state.apart.set(self.patience);
@@ -62,6 +85,23 @@ impl Pump {
             state.apart.set(state.apart.get() - 1);
         }
         Ok(asking)
+    }
+
+    /// Takes the first entry of a lane, if it is ordinary, and its time is not up.
+    #[inline(never)]
+    fn pop_in_time(&self, py: Python<'_>, lane: &Lane) -> PyResult<Option<Entry>> {
+        let now = self.meter.get().time(py)?;
+        Ok(lane.pop(|entry| is_ordinary(entry, now)))
+    }
+
+    /// Lets the machine begin a call for a lane.
+    #[inline(never)]
+    fn serve_by_machine(&self, lane: Bound<'_, Lane>) -> PyResult<Asking> {
+        let py = lane.py();
+        let found = self.machine.serve.call1(py, (lane,))?.into_bound(py);
+        (!found.is_none())
+            .then(|| Suspended::of(&found))
+            .transpose()
     }
 
     /// Lets a handler that has waited have finished.
@@ -87,4 +127,12 @@ impl Pump {
             }
         }
     }
+}
+
+/// Whether nothing is out of the ordinary in a call for an entry before it begins, `now` being the time.
+///
+/// No clock says `f64::MAX`: then it is whether that is so at any time.
+#[inline]
+fn is_ordinary(entry: &Entry, now: f64) -> bool {
+    entry.message().get().expires_at > now && !entry.target().get().quota.get().tracks
 }
