@@ -9,6 +9,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use super::cell::{LockedCell, properties, references};
 use super::deliveries::{Delivery, WAITING};
 use super::message::{Message, NORMAL};
+use super::prefetch::prefetch;
 use super::recipient::RecipientState;
 use super::routes::Target;
 
@@ -215,6 +216,17 @@ impl Lane {
     /// Whether a call is to be made once more before anything that waits.
     pub(crate) fn tries_again(&self) -> bool {
         self.again.with(|again| again.is_some())
+    }
+
+    /// Has the processor fetch what its next call needs.
+    #[inline]
+    pub(super) fn foresee(&self) {
+        prefetch(self.recipient.as_ptr(), 3);
+        self.queues.with(|queues| {
+            if let Some(entry) = queues.normal.front() {
+                prefetch(entry, 1);
+            }
+        });
     }
 
     /// Whether something waits that is not lined up yet.

@@ -23,6 +23,7 @@ mod mailbox;
 mod message;
 mod moulds;
 mod msgpack;
+mod prefetch;
 mod publishing;
 mod pump;
 mod questions;

@@ -19,6 +19,7 @@ impl Pump {
     pub(crate) fn lead(&self, py: Python<'_>, budget: &mut u32) -> PyResult<Asking> {
         let queue = self.queue.get();
         while *budget > 0 {
+            queue.foresee();
             let asking = match queue.next() {
                 Some(lane) if lane.get().apart.get() > 0 && !self.is_empty() => {
                     self.apart.get().append(lane);
