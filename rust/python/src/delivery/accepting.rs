@@ -44,7 +44,7 @@ impl Pump {
     }
 
     /// Puts one entry into the mailbox of its target; returns by how much more is busy.
-    #[inline]
+    #[inline(always)]
     pub(super) fn put_one(&self, py: Python<'_>, entry: Entry, rank: u8, target: &Target) -> i64 {
         let quota = target.quota.get();
         let lane = quota.lane.get();

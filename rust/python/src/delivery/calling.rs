@@ -82,28 +82,11 @@ impl Pump {
             }
             Stepped::Suspended { coroutine, trap } => {
                 let deadline = started + recipient.timeout.get();
-                let call = self.suspended(py, recipient_of, coroutine, deadline)?;
+                let call = suspended(py, recipient_of, coroutine, deadline)?;
                 Ok(Some((call, trap)))
             }
             Stepped::Raised(error) => self.failed(py, recipient, *error),
         }
-    }
-
-    /// A call that has suspended, and has its context for itself from now on.
-    #[inline(never)]
-    fn suspended(
-        &self,
-        py: Python<'_>,
-        recipient: &Py<RecipientState>,
-        coroutine: Py<PyAny>,
-        deadline: f64,
-    ) -> PyResult<Suspended> {
-        let spare = given_away(recipient.get())?;
-        let newest = Some(spare.running.clone_ref(py));
-        recipient.get().newest.put(py, newest);
-        let call = Begun::Ours(spare);
-        let recipient = recipient.clone_ref(py);
-        Ok(Suspended::new(recipient, coroutine, call, deadline))
     }
 
     /// Lets the machine see to a call that has failed, or was cancelled from outside.
@@ -252,7 +235,7 @@ impl Pump {
             .handled(py, recipient, message, attempt, (meter, now))
     }
 
-    #[inline]
+    #[inline(always)]
     fn give_slot_back(&self, py: Python<'_>, recipient: &RecipientState) -> PyResult<()> {
         if recipient.away.get() {
             recipient.slots_away.add(1);
@@ -291,6 +274,22 @@ impl Pump {
         }
         Ok(())
     }
+}
+
+/// A call that has suspended, and has its context for itself from now on.
+#[inline(never)]
+fn suspended(
+    py: Python<'_>,
+    recipient: &Py<RecipientState>,
+    coroutine: Py<PyAny>,
+    deadline: f64,
+) -> PyResult<Suspended> {
+    let spare = given_away(recipient.get())?;
+    let newest = Some(spare.running.clone_ref(py));
+    recipient.get().newest.put(py, newest);
+    let call = Begun::Ours(spare);
+    let recipient = recipient.clone_ref(py);
+    Ok(Suspended::new(recipient, coroutine, call, deadline))
 }
 
 /// The spare that was lent to a call which is not over yet, or has failed.

@@ -58,7 +58,12 @@ pub(crate) fn send<'py>(
     let coroutine = coroutine.into_bound(py); // which is let go without a look at whether the lock is held
     let mut result = std::ptr::null_mut();
     // SAFETY: a live coroutine and a live value; the result is a new reference unless there is an error.
-    let sent = unsafe { ffi::PyIter_Send(coroutine.as_ptr(), value.as_ptr(), &raw mut result) };
+    let sent = unsafe {
+        let slots = (*ffi::Py_TYPE(coroutine.as_ptr())).tp_as_async.as_ref();
+        let send = slots.and_then(|slots| slots.am_send);
+        let send = send.unwrap_or(ffi::PyIter_Send);
+        send(coroutine.as_ptr(), value.as_ptr(), &raw mut result)
+    };
     // SAFETY: as above.
     let result = unsafe { Bound::from_owned_ptr_or_opt(py, result) };
     match (sent, result) {

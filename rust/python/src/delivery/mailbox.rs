@@ -238,6 +238,20 @@ impl Lane {
     /// Adds an entry behind those of its rank, or before them.
     #[inline(always)]
     pub(crate) fn push(&self, entry: Entry, rank: u8, first: bool) {
+        if rank == NORMAL && !first {
+            self.queues.with(|queues| queues.normal.push_back(entry));
+        } else {
+            self.push_by_rank(entry, rank, first);
+        }
+        let waiting = self.waiting.get() + 1;
+        self.waiting.set(waiting);
+        if waiting > self.peak.get() {
+            self.peak.set(waiting);
+        }
+    }
+
+    #[inline(never)]
+    fn push_by_rank(&self, entry: Entry, rank: u8, first: bool) {
         self.queues.with(|queues| {
             let queue = queues.of(rank);
             if first {
@@ -246,11 +260,6 @@ impl Lane {
                 queue.push_back(entry);
             }
         });
-        let waiting = self.waiting.get() + 1;
-        self.waiting.set(waiting);
-        if waiting > self.peak.get() {
-            self.peak.set(waiting);
-        }
     }
 
     /// Takes the first entry out, if `wanted` says so; None when nothing waits, or it is not wanted.

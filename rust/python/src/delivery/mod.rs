@@ -4,6 +4,11 @@
 //! `stentor._machine` holds these objects and decides everything that is out of the ordinary; [`pump`] does the
 //! ordinary: a message that there is room for, for handlers that are free and fail not. What a worker does with all this
 //! is its [`shift`], in which also a handler that waits is driven to its end.
+#![allow(
+    clippy::inline_always,
+    reason = "on the way of a message, a call of a function costs as much as what the function does"
+)]
+
 mod accepting;
 mod alarms;
 mod answers;

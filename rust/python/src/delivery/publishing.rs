@@ -162,7 +162,7 @@ impl Publisher {
     )]
     #[allow(clippy::too_many_arguments, reason = "as many as users may give")]
     fn publish<'py>(
-        slf: Bound<'py, Self>,
+        slf: &Bound<'py, Self>,
         topic: Bound<'py, PyAny>,
         payload: Option<Bound<'py, PyAny>>,
         retain: Option<Bound<'py, PyAny>>,
