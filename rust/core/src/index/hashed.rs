@@ -191,8 +191,9 @@ impl Hashed {
 
     /// Finds the entries whose patterns match a topic, each once.
     ///
-    /// First every shape is looked for by tags alone; then the one or two records that seem to fit are read and verified.
-    /// The pattern without wildcards, which is there more often than any other, need not wait until all shapes were seen.
+    /// First everything is looked for by tags alone; then the one or two records that seem to fit are read and verified.
+    /// The pattern without wildcards, which is there more often than any other, is looked for first, and need not wait until
+    /// all shapes were seen.
     #[inline]
     pub(super) fn find_matching(
         &mut self,
@@ -212,9 +213,8 @@ impl Hashed {
         if table.len() == 0 {
             return;
         }
+        let mut candidates = table.candidates(hash_of_exact(topic.cut, seeds)).map(Place);
         let promising = plans.probe(topic.cut, literal_first, table);
-        let hash = hash_of_exact(topic.cut, seeds);
-        let mut candidates = table.candidates(hash).map(Place);
         if let Some(place) = candidates.find(|&place| records.is(place, Home::EXACT, topic.text)) {
             found(place);
         }
