@@ -6,7 +6,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyNone;
 
-use super::coroutine::{Stepped, inside, send};
+use super::coroutine::{Slim, Stepped, inside, send};
 use super::deliveries::{Delivery, OVER, RUNNING};
 use super::mailbox::Entry;
 use super::message::Message;
@@ -29,7 +29,7 @@ impl Pump {
         recipient: &Py<RecipientState>,
         entry: Entry,
         handler: &Bound<'_, PyAny>,
-    ) -> PyResult<Asking> {
+    ) -> Slim<Asking> {
         let asking = self.call_lent(py, recipient, entry, handler);
         if asking.is_err() {
             drop(recipient.get().give_away());
@@ -45,7 +45,7 @@ impl Pump {
         recipient_of: &Py<RecipientState>,
         entry: Entry,
         handler: &Bound<'_, PyAny>,
-    ) -> PyResult<Asking> {
+    ) -> Slim<Asking> {
         let meter = self.meter.get();
         let started = meter.now.get();
         let recipient = recipient_of.get();
@@ -83,15 +83,20 @@ impl Pump {
             Stepped::Suspended { coroutine, trap } => {
                 let deadline = started + recipient.timeout.get();
                 let call = suspended(py, recipient_of, coroutine, deadline)?;
-                Ok(Some((call, trap)))
+                Ok(Some(Box::new((call, trap))))
             }
-            Stepped::Raised(error) => self.failed(py, recipient, *error),
+            Stepped::Raised(error) => self.failed(py, recipient, error),
         }
     }
 
     /// Lets the machine see to a call that has failed, or was cancelled from outside.
     #[cold]
-    fn failed(&self, py: Python<'_>, recipient: &RecipientState, error: PyErr) -> PyResult<Asking> {
+    fn failed(
+        &self,
+        py: Python<'_>,
+        recipient: &RecipientState,
+        error: Box<PyErr>,
+    ) -> Slim<Asking> {
         let delivery = given_away(recipient)?.delivery(py)?;
         if error.is_instance_of::<PyException>(py) {
             let fail = &self.machine.fail;
@@ -211,6 +216,7 @@ impl Pump {
             delivery.get()._state.set(OVER);
         }
         self.count_finished(py, recipient, attempt, message, now)
+            .map_err(|error| *error)
     }
 
     /// Writes down that a handler has finished.
@@ -222,7 +228,7 @@ impl Pump {
         attempt: i64,
         message: &Message,
         now: f64,
-    ) -> PyResult<()> {
+    ) -> Slim<()> {
         recipient.failures_in_a_row.set(0);
         self.give_slot_back(py, recipient)?;
         let meter = self.meter.get();
@@ -236,7 +242,7 @@ impl Pump {
     }
 
     #[inline(always)]
-    fn give_slot_back(&self, py: Python<'_>, recipient: &RecipientState) -> PyResult<()> {
+    fn give_slot_back(&self, py: Python<'_>, recipient: &RecipientState) -> Slim<()> {
         if recipient.away.get() {
             recipient.slots_away.add(1);
             return Ok(());
@@ -260,7 +266,7 @@ impl Pump {
 
     /// Lines up those lanes of a recipient that are due, in their order.
     #[inline(never)]
-    fn arrange_all(&self, py: Python<'_>, recipient: &RecipientState) -> PyResult<()> {
+    fn arrange_all(&self, py: Python<'_>, recipient: &RecipientState) -> Slim<()> {
         let mut place = 0;
         while let Some(lane) = recipient.lane_at(py, place) {
             if lane.get().is_due() {

@@ -12,6 +12,9 @@ use pyo3::types::PyType;
 
 use super::context::{enter, leave};
 
+/// What is returned on the way of every message, in registers: an error is large, and seldom there.
+pub(crate) type Slim<T> = Result<T, Box<PyErr>>;
+
 /// How far a handler came.
 pub(crate) enum Stepped<'py> {
     Returned(Bound<'py, PyAny>),
@@ -20,7 +23,6 @@ pub(crate) enum Stepped<'py> {
         coroutine: Py<PyAny>,
         trap: Py<PyAny>,
     },
-    /// It is in a box because it is large, and seldom there.
     Raised(Box<PyErr>),
 }
 

@@ -15,6 +15,7 @@ use pyo3::types::{PyBytes, PyDict, PyFloat, PyInt, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::cell::{LockedCell, properties};
+use super::coroutine::Slim;
 use super::deliveries::Delivery;
 use super::entries::{
     ABANDONED, ACCEPTED, BEGUN, Call, DROPPED, EXPIRED, FAILED, HANDLED, Instant, RECALLED,
@@ -327,7 +328,7 @@ impl Journals {
         message: &Message,
         attempt: i64,
         told: (&Meter, f64),
-    ) -> PyResult<()> {
+    ) -> Slim<()> {
         if self.0.is_empty() {
             return Ok(());
         }
@@ -347,7 +348,7 @@ impl Journals {
         message: &Message,
         attempt: i64,
         told: (&Meter, f64),
-    ) -> PyResult<()> {
+    ) -> Slim<()> {
         if self.0.is_empty() {
             return Ok(());
         }
@@ -363,7 +364,7 @@ impl Journals {
         message: &Message,
         attempt: i64,
         told: (&Meter, f64),
-    ) -> PyResult<()> {
+    ) -> Slim<()> {
         let call = Call::of(py, message, recipient, attempt)?;
         for journal in &self.0 {
             let journal = journal.get();

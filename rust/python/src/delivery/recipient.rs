@@ -8,6 +8,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::cell::{LockedCell, properties, references};
 use super::context::Running;
+use super::coroutine::Slim;
 use super::histogram::Histogram;
 use super::mailbox::Lane;
 use super::quota::QuotaState;
@@ -81,7 +82,7 @@ impl RecipientState {
 
     /// Counts a handled delivery, which took so many seconds.
     #[inline(always)]
-    pub(crate) fn count_handled(&self, py: Python<'_>, latency: f64) -> PyResult<()> {
+    pub(crate) fn count_handled(&self, py: Python<'_>, latency: f64) -> Slim<()> {
         self.handled.add(1);
         let counted = self.latency.with(|histogram| match histogram {
             Some(histogram) => {
@@ -276,14 +277,14 @@ impl RecipientState {
     /// How many deliveries run.
     #[getter]
     fn running_count(&self, py: Python<'_>) -> PyResult<usize> {
-        self.tell_newest(py)?;
+        self.tell_newest(py).map_err(|error| *error)?;
         Ok(self.running.entries(py))
     }
 
     /// The deliveries that its handlers have begun with, or that its owner has.
     #[getter]
     pub(crate) fn running(&self, py: Python<'_>) -> PyResult<Py<PyDict>> {
-        self.tell_newest(py)?;
+        self.tell_newest(py).map_err(|error| *error)?;
         Ok(self.entered(py))
     }
 
@@ -301,7 +302,7 @@ impl RecipientState {
     /// Count a handled delivery, which took so many seconds.
     #[pyo3(name = "count_handled")]
     fn count_one_handled(&self, py: Python<'_>, latency: f64) -> PyResult<()> {
-        self.count_handled(py, latency)
+        self.count_handled(py, latency).map_err(|error| *error)
     }
 
     /// Note that its handler kept everybody else from running for so many seconds.

@@ -1,6 +1,7 @@
 //! Serving: which lane is called next, and how a call ends that has waited.
 use pyo3::prelude::*;
 
+use super::coroutine::Slim;
 use super::mailbox::{Entry, Lane};
 use super::pump::Pump;
 use super::recipient::RecipientState;
@@ -16,7 +17,7 @@ impl Pump {
     /// Serves lanes until none is ready or one suspends, and no more than `budget`, of which is taken what is used.
     ///
     /// A lane whose handler keeps waiting is set apart, if it is not the only one, and served when there is no other.
-    pub(crate) fn lead(&self, py: Python<'_>, budget: &mut u32) -> PyResult<Asking> {
+    pub(crate) fn lead(&self, py: Python<'_>, budget: &mut u32) -> Slim<Asking> {
         let queue = self.queue.get();
         while *budget > 0 {
             queue.foresee();
@@ -38,7 +39,7 @@ impl Pump {
     }
 
     /// Serves the first lane that is set apart, if there is one.
-    pub(crate) fn serve_apart(&self, py: Python<'_>) -> PyResult<Asking> {
+    pub(crate) fn serve_apart(&self, py: Python<'_>) -> Slim<Asking> {
         match self.apart.get().next() {
             Some(lane) => self.serve(py, lane),
             None => Ok(None),
@@ -47,7 +48,7 @@ impl Pump {
 
     /// Begins one call for a lane; the machine does where that is not the ordinary thing to do.
     #[inline]
-    fn serve(&self, py: Python<'_>, lane: Py<Lane>) -> PyResult<Asking> {
+    fn serve(&self, py: Python<'_>, lane: Py<Lane>) -> Slim<Asking> {
         let lane = lane.into_bound(py);
         let state = lane.get();
         let recipient = state.recipient.get();
@@ -97,12 +98,13 @@ impl Pump {
 
     /// Lets the machine begin a call for a lane.
     #[inline(never)]
-    fn serve_by_machine(&self, lane: Bound<'_, Lane>) -> PyResult<Asking> {
+    fn serve_by_machine(&self, lane: Bound<'_, Lane>) -> Slim<Asking> {
         let py = lane.py();
         let found = self.machine.serve.call1(py, (lane,))?.into_bound(py);
-        (!found.is_none())
-            .then(|| Suspended::of(&found))
-            .transpose()
+        if found.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(Suspended::of(&found)?)))
     }
 
     /// Lets a handler that has waited have finished.

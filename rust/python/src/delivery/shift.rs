@@ -94,14 +94,14 @@ impl Shift {
         let pump = self.pump.get();
         let workers = self.workers.get();
         if !workers.claim(self.task.bind(py)) {
-            return match pump.serve_apart(py)? {
-                Some((call, trap)) => self.adopt(py, call, trap),
+            return match pump.serve_apart(py).map_err(|error| *error)? {
+                Some(asking) => self.adopt(py, asking.0, asking.1),
                 None => Ok(Stretch::Idle),
             };
         }
         let mut budget = self.budget;
-        let asking = pump.lead(py, &mut budget)?;
-        let Some((call, trap)) = asking else {
+        let asking = pump.lead(py, &mut budget).map_err(|error| *error)?;
+        let Some((call, trap)) = asking.map(|asking| *asking) else {
             if pump.is_empty() {
                 self.step_back(py, false)?;
             }

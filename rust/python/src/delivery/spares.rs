@@ -15,6 +15,7 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::context::{Current, Running, enter, is_readable, leave, variables_of};
+use super::coroutine::Slim;
 use super::deliveries::Delivery;
 use super::recipient::RecipientState;
 
@@ -107,7 +108,7 @@ impl RecipientState {
 
     /// Lends its spare, which is not lent, to a call that runs now.
     #[inline]
-    pub(crate) fn lend(&self, py: Python<'_>, current: &Current) -> PyResult<&Spare> {
+    pub(crate) fn lend(&self, py: Python<'_>, current: &Current) -> Slim<&Spare> {
         if self.spare.with(|spare| spare.is_none()) {
             self.make_spare(py, current)?;
         }
@@ -119,7 +120,7 @@ impl RecipientState {
                     .as_ref()
                     .map(|spare| unsafe { &*std::ptr::from_ref(spare) })
             })
-            .ok_or_else(|| PyRuntimeError::new_err("a recipient without a spare"))
+            .ok_or_else(|| Box::new(PyRuntimeError::new_err("a recipient without a spare")))
     }
 
     #[inline(never)]
@@ -133,14 +134,21 @@ impl RecipientState {
 
     /// Takes the spare back from a call that is over: it serves the next one, if this one left no trace in it.
     #[inline]
-    pub(crate) fn take_back(&self, py: Python<'_>, spare: &Spare) -> PyResult<()> {
+    pub(crate) fn take_back(&self, py: Python<'_>, spare: &Spare) -> Slim<()> {
         if spare.is_untouched() {
             spare.running.get().forget(py);
             self.lent.set(Lent::No);
             Ok(())
         } else {
-            self.give_away()
-                .map_or(Ok(()), |spare| spare.running.get().end(py))
+            self.end_touched(py)
+        }
+    }
+
+    #[inline(never)]
+    fn end_touched(&self, py: Python<'_>) -> Slim<()> {
+        match self.give_away() {
+            Some(spare) => Ok(spare.running.get().end(py)?),
+            None => Ok(()),
         }
     }
 
@@ -153,7 +161,7 @@ impl RecipientState {
 
     /// Lets Python know of the call that began last.
     #[inline]
-    pub(crate) fn tell_newest(&self, py: Python<'_>) -> PyResult<()> {
+    pub(crate) fn tell_newest(&self, py: Python<'_>) -> Slim<()> {
         if self.lent.get() != Lent::Running && self.newest.with(|newest| newest.is_none()) {
             return Ok(());
         }
@@ -161,13 +169,16 @@ impl RecipientState {
     }
 
     #[inline(never)]
-    fn tell(&self, py: Python<'_>) -> PyResult<()> {
+    fn tell(&self, py: Python<'_>) -> Slim<()> {
         let running = if self.lent.get() == Lent::Running {
             let lent = |spare: &mut Option<Spare>| Some(spare.as_ref()?.running.clone_ref(py));
             self.spare.with(lent)
         } else {
             self.newest.shared(py)
         };
-        running.map_or(Ok(()), |running| running.get().delivery(py).map(drop))
+        if let Some(running) = running {
+            running.get().delivery(py)?;
+        }
+        Ok(())
     }
 }

@@ -95,7 +95,7 @@ pub(crate) struct Suspended {
 }
 
 /// A call that suspends in its first step, if one does, and what it asks of trio.
-pub(crate) type Asking = Option<(Suspended, Py<PyAny>)>;
+pub(crate) type Asking = Option<Box<(Suspended, Py<PyAny>)>>;
 
 /// How a call went on.
 pub(crate) enum Resumed<'py> {
