@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections.abc import Awaitable, Coroutine
 from typing import Any
 
@@ -145,6 +146,41 @@ async def test_what_is_false_is_as_good_as_not_said() -> None:
         await bus.publish("t", retain=False, confirm=False)
         bus.publish_nowait("t", retain=False)
         assert bus._parts.door.ordinary - before == 2 * (bus._parts.pumping is not None)
+
+
+async def test_one_that_somebody_has_is_not_made_another() -> None:
+    async with stentor.open_bus() as bus:
+        first = bus.publish("t")
+        await first
+        second = bus.publish("t")
+        with pytest.raises(RuntimeError, match="a second time"):
+            await first
+        await second
+        assert bus.statistics().messages == 2
+
+
+async def test_who_never_awaits_one_after_another_is_warned() -> None:
+    async with stentor.open_bus() as bus:
+        await bus.publish("t")
+        with pytest.warns(RuntimeWarning, match=r"'Bus\.publish' was never awaited"):
+            bus.publish("t")
+        await bus.publish("t")
+        assert bus.statistics().messages == 2
+
+
+async def test_nothing_is_kept_of_what_was_published() -> None:
+    class Thing:
+        pass
+
+    async with stentor.open_bus() as bus:
+        bus.register("a", nothing).subscribe("t")
+        await bus.publish("t")
+        thing = Thing()
+        reference = weakref.ref(thing)
+        await bus.publish("t", thing)
+        await bus.settled()
+        del thing
+        assert reference() is None
 
 
 async def test_an_unknown_option_is_refused_by_its_name() -> None:
