@@ -147,4 +147,5 @@ def rust(session: nox.Session) -> None:
     session.run("cargo", "fmt", "--manifest-path", fuzz, "--check")
     session.run("cargo", "clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings")
     session.run("cargo", "test", "--package", "stentor-core", "--locked")
+    session.run("cargo", "test", "--package", "stentor-python", "--test", "estimate", "--locked")
     session.run("cargo", "check", "--manifest-path", fuzz, "--locked")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import weakref
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -254,7 +254,53 @@ def cyclic_lane() -> tuple[weakref.ref[Payload], object]:
     return weakref.ref(held), trio.run(main)
 
 
-@pytest.mark.parametrize("make", [cyclic_message, cyclic_lane])
+def cyclic_context() -> tuple[weakref.ref[Payload], object]:
+    """What a handler's context holds, and holds the bus; the handler has been called in it."""
+    held = Payload()
+
+    async def main() -> object:
+        application.set(held)
+        async with stentor.open_bus() as bus:
+            held.bus = bus  # type: ignore[attr-defined]
+            bus.register("a", ignore).subscribe("t")
+            await bus.publish("t")
+            await bus.settled()
+            return bus
+
+    application = ContextVar[object]("application")
+    return weakref.ref(held), copy_context().run(trio.run, main)
+
+
+def cyclic_clock() -> tuple[weakref.ref[Payload], object]:
+    """A clock that holds the bus to which it tells the time."""
+
+    class Clock(trio.abc.Clock):
+        held = Payload()
+
+        def start_clock(self) -> None: ...
+
+        def current_time(self) -> float:
+            return 0.0
+
+        def deadline_to_sleep_time(self, deadline: float) -> float:
+            return max(0.0, deadline)
+
+    clock = Clock()
+    clock.held = held = Payload()
+
+    async def main() -> object:
+        async with stentor.open_bus() as bus:
+            held.bus = bus  # type: ignore[attr-defined]
+            return bus
+
+    return weakref.ref(held), trio.run(main, clock=clock)
+
+
+async def ignore(_: stentor.Message) -> None:
+    """Do nothing."""
+
+
+@pytest.mark.parametrize("make", [cyclic_message, cyclic_lane, cyclic_context, cyclic_clock])
 def test_cycles_through_native_objects_are_collected(make: Callable[[], tuple[weakref.ref[Payload], object]]) -> None:
     reference, kept = make()
     gc.collect()

@@ -4,15 +4,14 @@
     reason = "a method that Python calls directly has no safe interface, nor has a tuple that is filled place by place"
 )]
 
-use std::any::Any;
 use std::ffi::CStr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pyo3::exceptions::PySystemError;
-use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use pyo3::{Borrowed, PyClass, PyTypeInfo, ffi};
+
+use crate::panics::caught;
 
 /// A method of one argument, which cannot be given by name.
 ///
@@ -57,29 +56,21 @@ unsafe extern "C" fn call<M: Method>(
 ) -> *mut ffi::PyObject {
     // SAFETY: whoever calls a method is attached.
     let py = unsafe { Python::assume_attached() };
-    let answer = catch_unwind(AssertUnwindSafe(|| {
+    let answer = caught(|| {
         // SAFETY: Python lends both for the call, and has checked that the first is of the class.
         let (slf, argument) = unsafe {
             let slf = Borrowed::from_ptr(py, slf).cast_unchecked::<M::Class>();
             (slf, Borrowed::from_ptr(py, argument))
         };
         M::call(&slf, &argument)
-    }));
-    match answer.unwrap_or_else(|panic| Err(told(&*panic))) {
+    });
+    match answer {
         Ok(answer) => answer.into_ptr(),
         Err(error) => {
             error.restore(py);
             std::ptr::null_mut()
         }
     }
-}
-
-/// The exception that a panic becomes, as it does in every other method.
-#[cold]
-fn told(panic: &(dyn Any + Send)) -> PyErr {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    PanicException::new_err(text.unwrap_or("panic from Rust code").to_owned())
 }
 
 /// The tuple of some objects, which are taken out.

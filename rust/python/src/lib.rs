@@ -12,6 +12,7 @@ mod directly;
 mod errors;
 mod grammar;
 mod index;
+mod panics;
 mod pattern;
 mod values;
 

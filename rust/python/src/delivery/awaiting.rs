@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use pyo3::{PyClass, PyTypeInfo};
 
 use super::coroutine::Stepped;
+use crate::panics::caught;
 
 /// How far an awaitable came.
 pub(crate) enum Step {
@@ -92,12 +93,11 @@ unsafe extern "C" fn send_to<T: Awaited>(
         (awaitable.cast_into_unchecked::<T>(), value)
     };
     let py = value.py();
-    let step = match T::at_once(&awaitable) {
-        Ok(Some(answer)) => Ok(Step::Returns(answer)),
+    let step = caught(|| match T::at_once(&awaitable)? {
+        Some(answer) => Ok(Step::Returns(answer)),
         // It is attached already; that this be known lets every reference go at once, and not by a list with a lock.
-        Ok(None) => Python::attach(|_| T::step(&awaitable, &value)),
-        Err(error) => Err(error),
-    };
+        None => Python::attach(|_| T::step(&awaitable, &value)),
+    });
     let (outcome, found) = match step {
         Ok(Step::Returns(answer)) => (ffi::PySendResult::PYGEN_RETURN, answer),
         Ok(Step::Asks(trap)) => (ffi::PySendResult::PYGEN_NEXT, trap),

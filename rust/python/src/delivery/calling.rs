@@ -6,7 +6,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyNone;
 
-use super::coroutine::{Slim, Stepped, inside, send};
+use super::coroutine::{Stepped, inside, send};
 use super::deliveries::{Delivery, OVER, RUNNING};
 use super::mailbox::Entry;
 use super::message::Message;
@@ -14,6 +14,7 @@ use super::pump::Pump;
 use super::recipient::RecipientState;
 use super::relay::Relay;
 use super::requests::Request;
+use super::slim::{Slim, wide};
 use super::spares::{Lent, Spare};
 use super::suspended::{Asking, Begun, Suspended};
 
@@ -54,8 +55,10 @@ impl Pump {
             Entry::Message(..) => 1,
             Entry::Delivery(delivery) => begin_with(py, recipient, delivery, started)?,
         };
-        let spare = recipient.lend(py, self.current.get())?;
-        let message = spare.running.get().begin(py, entry, started);
+        // SAFETY: `serve` has seen that it is not lent; it is not used after it is taken back, or given away.
+        let spare = unsafe { recipient.lend(py, self.current.get())? };
+        // SAFETY: it is forgotten when the spare is taken back, or when the call has ended that it is given away to.
+        let message = unsafe { spare.running.get().begin(py, entry, started) };
         if self.observed {
             self.machine.begun.call1(py, (spare.delivery(py)?,))?;
         }
@@ -77,7 +80,7 @@ impl Pump {
                 } else {
                     self.end(py, recipient, spare, &answer, message.get(), now)?;
                 }
-                recipient.take_back(py, spare)?;
+                recipient.take_back(py)?;
                 Ok(None)
             }
             Stepped::Suspended { coroutine, trap } => {
@@ -215,8 +218,7 @@ impl Pump {
             entered.bind(py).del_item(delivery)?;
             delivery.get()._state.set(OVER);
         }
-        self.count_finished(py, recipient, attempt, message, now)
-            .map_err(|error| *error)
+        wide(self.count_finished(py, recipient, attempt, message, now))
     }
 
     /// Writes down that a handler has finished.

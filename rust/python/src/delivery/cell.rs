@@ -12,8 +12,9 @@ use pyo3::types::PyDict;
 /// A value inside an object that Python shares.
 ///
 /// The module declares that it needs the interpreter's lock, and every method of its objects runs under it, so one
-/// thread at a time comes here. No reference leaves a cell, and what happens inside of one calls no Python: a value that
-/// is taken out is dropped by the caller, for dropping may run a finalizer that comes back.
+/// thread at a time comes here. No reference leaves a cell, but for the spare that is lent (see `spares`), and what
+/// happens inside of one calls no Python: a value that is taken out is dropped by the caller, for dropping may run a
+/// finalizer that comes back.
 pub(crate) struct LockedCell<T>(UnsafeCell<T>);
 
 // SAFETY: see above: the interpreter's lock is held wherever a cell can be reached.
@@ -29,6 +30,13 @@ impl<T> LockedCell<T> {
     pub(crate) fn with<R>(&self, act: impl FnOnce(&mut T) -> R) -> R {
         // SAFETY: the lock is held, and `act` cannot come back here, so this is the only reference.
         act(unsafe { &mut *self.0.get() })
+    }
+
+    /// Looks at the value; `look` is as above.
+    #[inline]
+    pub(crate) fn read<R>(&self, look: impl FnOnce(&T) -> R) -> R {
+        // SAFETY: as above, but that others may look at it too.
+        look(unsafe { &*self.0.get() })
     }
 
     /// Puts `value` in, and returns what was there, for the caller to drop.

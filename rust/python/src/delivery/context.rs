@@ -87,9 +87,13 @@ impl Running {
         }
     }
 
-    /// Writes down what the next call is for, and returns its message, which is kept until that is forgotten.
+    /// Writes down what the next call is for, and returns its message.
+    ///
+    /// # Safety
+    ///
+    /// The message is not used any more when that is forgotten.
     #[inline]
-    pub(crate) fn begin<'py>(
+    pub(crate) unsafe fn begin<'py>(
         &self,
         py: Python<'py>,
         entry: Entry,
@@ -106,6 +110,12 @@ impl Running {
     #[inline]
     pub(crate) fn forget(&self, py: Python<'_>) {
         self.put(py, None);
+    }
+
+    /// Forgets it, and returns it.
+    #[inline]
+    pub(super) fn take(&self) -> Option<Entry> {
+        self.entry.replace(None)
     }
 
     #[inline]
@@ -136,12 +146,14 @@ impl Running {
     /// The message that the call is for.
     #[inline]
     pub(crate) fn message(&self, py: Python<'_>) -> Option<Py<Message>> {
-        Some(self.parts(py)?.0)
+        self.entry
+            .read(|entry| Some(entry.as_ref()?.message().clone_ref(py)))
     }
 
     /// The id of the message that the call is for.
     pub(crate) fn cause(&self, py: Python<'_>) -> Option<Id> {
-        Some(self.message(py)?.get().share_id(py))
+        self.entry
+            .read(|entry| Some(entry.as_ref()?.message().get().share_id(py)))
     }
 
     /// The call that it is for, as a journal names it; None when there is none.

@@ -12,9 +12,6 @@ use pyo3::types::PyType;
 
 use super::context::{enter, leave};
 
-/// What is returned on the way of every message, in registers: an error is large, and seldom there.
-pub(crate) type Slim<T> = Result<T, Box<PyErr>>;
-
 /// How far a handler came.
 pub(crate) enum Stepped<'py> {
     Returned(Bound<'py, PyAny>),

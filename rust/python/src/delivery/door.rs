@@ -72,7 +72,9 @@ pub(crate) struct Receipt {
     confirm: Option<Py<PyAny>>,
 }
 
-impl Moulded for Receipt {
+// SAFETY: it has neither `__dict__` nor subclasses, and a mould of its own.
+#[allow(unsafe_code, reason = "a promise about the class")]
+unsafe impl Moulded for Receipt {
     fn mould() -> &'static Mould {
         static MOULD: Mould = Mould::new();
         &MOULD
@@ -183,7 +185,7 @@ impl Door {
         };
         let pump = pump.get();
         let running = self.current.get().running(py)?;
-        self.turn_to(running.as_ref());
+        self.turn_to(py, running.as_ref());
         let Some(selection) = self.selection(py, topic)? else {
             return Ok(None);
         };
@@ -249,7 +251,7 @@ impl Door {
     }
 
     /// Gives another handler, or the outside, a budget of its own.
-    fn turn_to(&self, running: Option<&Bound<'_, Running>>) {
+    fn turn_to(&self, py: Python<'_>, running: Option<&Bound<'_, Running>>) {
         let same = self.spender.with(|spender| match (spender, running) {
             (Some(last), Some(now)) => last.is(now),
             (None, None) => true,
@@ -257,7 +259,7 @@ impl Door {
         });
         if !same {
             let now = running.map(|running| running.clone().unbind());
-            drop(self.spender.replace(now));
+            self.spender.put(py, now);
             self.budget.set(self.full_budget);
         }
     }
@@ -269,7 +271,7 @@ impl Door {
         topic: &Bound<'py, PyString>,
     ) -> PyResult<Option<Bound<'py, Selection>>> {
         let selection = self.plain_selection(py, topic)?;
-        Ok(selection.filter(|selection| selection.get().has_room(|_| false)))
+        Ok(selection.filter(|selection| selection.get().has_room()))
     }
 
     /// The selection of a topic, if it is the same for every message, and all of it is put into mailboxes.
@@ -339,12 +341,15 @@ impl Door {
     /// Let the handler that runs now, or the outside, have a budget of its own.
     fn turn(&self, py: Python<'_>) -> PyResult<()> {
         let running = self.current.get().running(py)?;
-        self.turn_to(running.as_ref());
+        self.turn_to(py, running.as_ref());
         Ok(())
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.pump)?;
+        visit.call(&self.meter)?;
+        visit.call(&self.current)?;
+        visit.call(&self.ids)?;
         visit.call(&self.routes)?;
         visit.call(&self.lines)?;
         self.spender.with(|spender| visit.call(&*spender))

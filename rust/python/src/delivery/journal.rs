@@ -15,7 +15,6 @@ use pyo3::types::{PyBytes, PyDict, PyFloat, PyInt, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::cell::{LockedCell, properties};
-use super::coroutine::Slim;
 use super::deliveries::Delivery;
 use super::entries::{
     ABANDONED, ACCEPTED, BEGUN, Call, DROPPED, EXPIRED, FAILED, HANDLED, Instant, RECALLED,
@@ -23,6 +22,7 @@ use super::entries::{
 };
 use super::message::Message;
 use super::recipient::RecipientState;
+use super::slim::Slim;
 use super::time::Meter;
 
 /// Entries on a page: it is turned when a message or a beginning has made it full.

@@ -1,5 +1,6 @@
 //! A mailbox: the lanes in which deliveries wait for one recipient.
 use std::collections::VecDeque;
+use std::mem::offset_of;
 
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -9,7 +10,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use super::cell::{LockedCell, properties, references};
 use super::deliveries::{Delivery, WAITING};
 use super::message::{Message, NORMAL};
-use super::prefetch::prefetch;
+use super::prefetch::{HEAD, LINE, prefetch};
 use super::recipient::RecipientState;
 use super::routes::Target;
 
@@ -191,7 +192,13 @@ pub(crate) struct Lane {
     alarm_at: LockedCell<f64>,
 }
 
+// What every call touches is in those lines, behind what an object begins with.
+const _: () = assert!(HEAD + offset_of!(Lane, mode) <= Lane::HOT_LINES * LINE);
+
 impl Lane {
+    /// Lines of memory in which lies what every call touches.
+    pub(super) const HOT_LINES: usize = 2;
+
     /// Whether it is the one for a mode, that of the backlog or the other one.
     pub(crate) fn is_for(&self, mode: &Bound<'_, PyAny>, backlog: bool) -> PyResult<bool> {
         Ok(self.backlog == backlog
@@ -221,7 +228,7 @@ impl Lane {
     /// Has the processor fetch what its next call needs.
     #[inline]
     pub(super) fn foresee(&self) {
-        prefetch(self.recipient.as_ptr(), 3);
+        prefetch(self.recipient.as_ptr(), RecipientState::HOT_LINES);
         self.queues.with(|queues| {
             if let Some(entry) = queues.normal.front() {
                 prefetch(entry, 1);

@@ -109,7 +109,9 @@ pub(crate) struct Message {
     pub(crate) expires_at: f64,
 }
 
-impl Moulded for Message {
+// SAFETY: it has neither `__dict__` nor subclasses, and a mould of its own.
+#[allow(unsafe_code, reason = "a promise about the class")]
+unsafe impl Moulded for Message {
     fn mould() -> &'static Mould {
         static MOULD: Mould = Mould::new();
         &MOULD

@@ -22,6 +22,8 @@ mod deliveries;
 mod dicts;
 mod door;
 mod entries;
+#[cfg(target_os = "linux")]
+mod estimate;
 mod histogram;
 mod journal;
 mod mailbox;
@@ -42,6 +44,7 @@ mod routes;
 mod seats;
 mod serving;
 mod shift;
+mod slim;
 mod spares;
 mod stopwatch;
 mod subscribed;

@@ -28,9 +28,12 @@ struct Shape {
 // SAFETY: a class of this module lives as long as the module, and is only read here.
 unsafe impl Send for Shape {}
 
-/// A class whose objects are made in a mould: one that can neither be inherited from nor has a `__dict__`.
-pub(crate) trait Moulded: PyClass<Frozen = True> + Sync {
-    /// The mould of this class, and of no other.
+/// A class whose objects are made in a mould.
+///
+/// # Safety
+///
+/// Its objects have no `__dict__`, and nobody inherits from it; the mould is of this class, and of no other.
+pub(crate) unsafe trait Moulded: PyClass<Frozen = True> + Sync {
     fn mould() -> &'static Mould;
 }
 

@@ -1,7 +1,9 @@
 //! Asking for memory ahead of its use.
 
 /// Bytes that the processor fetches at once.
-const LINE: usize = 64;
+pub(super) const LINE: usize = 64;
+/// Bytes that an object of Python begins with: its count of references, and its class.
+pub(super) const HEAD: usize = 2 * size_of::<usize>();
 
 /// Lets the processor fetch what lies at an address and right behind it, while it does something else.
 #[cfg(target_arch = "x86_64")]

@@ -190,7 +190,10 @@ impl Publication {
         self.stage.with(|stage| match stage {
             Stage::Ready(call) => {
                 visit.call(&call.publisher)?;
-                visit.call(&call.payload)
+                visit.call(&call.topic)?;
+                visit.call(&call.payload)?;
+                visit.call(&call.sender)?;
+                visit.call(&call.more)
             }
             Stage::Slow(coroutine) => visit.call(&*coroutine),
             Stage::Spent => Ok(()),

@@ -3,7 +3,7 @@
 //! It does what `stentor._machine.dispatcher` does, for the ordinary case: one message at a time, for a handler, due at
 //! once, that never expires, with a quota that pushes nothing out. Whatever else is in a lane it leaves to the machine,
 //! lane by lane, so that the order is the same. A call that fails, is watched or returns an answer is handed to the machine
-//! with a `Delivery` made for it, and one that suspends has one too; any other has none, unless its handler asks.
+//! with a `Delivery` made for it; any other has none, unless somebody asks.
 //!
 //! Here is what it needs for that; a message's way leads through [`super::accepting`], [`super::serving`] and
 //! [`super::calling`].
@@ -143,7 +143,7 @@ impl Pump {
         watcher: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
         let selection = selection.get();
-        if !selection.has_room(|_| false) {
+        if !selection.has_room() {
             return Ok(false);
         }
         self.put(py, message.as_unbound(), &selection.targets, watcher)?;

@@ -1,6 +1,8 @@
 //! The state of a recipient: its handler, its slots, its lanes, its subscriptions and its counts.
 //!
 //! There may be very many that are idle, so one is a single object: what only few need is made when they need it.
+use std::mem::offset_of;
+
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
@@ -8,10 +10,11 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::cell::{LockedCell, properties, references};
 use super::context::Running;
-use super::coroutine::Slim;
 use super::histogram::Histogram;
 use super::mailbox::Lane;
+use super::prefetch::{HEAD, LINE};
 use super::quota::QuotaState;
+use super::slim::{Slim, wide};
 use super::spares::{Lent, Spare};
 use super::subscribed::Subscribed;
 
@@ -75,7 +78,14 @@ pub(crate) struct RecipientState {
     retries: LockedCell<u64>,
 }
 
+// What every call touches is in those lines, behind what an object begins with.
+const _: () =
+    assert!(HEAD + offset_of!(RecipientState, timeout) <= RecipientState::HOT_LINES * LINE);
+
 impl RecipientState {
+    /// Lines of memory in which lies what every call touches.
+    pub(super) const HOT_LINES: usize = 3;
+
     pub(crate) fn has_handler(&self) -> bool {
         self.handler.with(|handler| handler.is_some())
     }
@@ -277,14 +287,14 @@ impl RecipientState {
     /// How many deliveries run.
     #[getter]
     fn running_count(&self, py: Python<'_>) -> PyResult<usize> {
-        self.tell_newest(py).map_err(|error| *error)?;
+        wide(self.tell_newest(py))?;
         Ok(self.running.entries(py))
     }
 
     /// The deliveries that its handlers have begun with, or that its owner has.
     #[getter]
     pub(crate) fn running(&self, py: Python<'_>) -> PyResult<Py<PyDict>> {
-        self.tell_newest(py).map_err(|error| *error)?;
+        wide(self.tell_newest(py))?;
         Ok(self.entered(py))
     }
 
@@ -302,7 +312,7 @@ impl RecipientState {
     /// Count a handled delivery, which took so many seconds.
     #[pyo3(name = "count_handled")]
     fn count_one_handled(&self, py: Python<'_>, latency: f64) -> PyResult<()> {
-        self.count_handled(py, latency).map_err(|error| *error)
+        wide(self.count_handled(py, latency))
     }
 
     /// Note that its handler kept everybody else from running for so many seconds.
@@ -327,7 +337,7 @@ impl RecipientState {
         self.backing_off.with(|object| visit.call(&*object))?;
         self.unacknowledged.with(|object| visit.call(&*object))?;
         self.newest.with(|object| visit.call(&*object))?;
-        self.spare.with(|spare| match spare {
+        self.spare.read(|spare| match spare {
             Some(spare) => spare.visit(&visit),
             None => Ok(()),
         })

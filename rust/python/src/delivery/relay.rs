@@ -289,7 +289,10 @@ impl Door {
         };
         let targets = &selection.get().targets;
         let (mut wildcards, mut count) = (0, 0);
-        if !selection.get().has_room(|target| is_of(target, own)) {
+        if !selection
+            .get()
+            .has_room_without(|target| is_of(target, own))
+        {
             return Ok(None);
         }
         for target in targets.iter().map(Py::get) {

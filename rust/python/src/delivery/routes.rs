@@ -127,11 +127,17 @@ impl Selection {
         self.all().filter(|target| !target.get().is_feeds())
     }
 
-    /// Whether all mailboxes into which it is put in one step are ordinary ones that have room, but for those left out.
+    /// Whether all mailboxes into which it is put in one step are ordinary ones that have room.
     #[inline]
-    pub(crate) fn has_room(&self, without: impl Fn(&Target) -> bool) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
+        self.ordinary && self.targets.iter().all(|target| target.get().has_room())
+    }
+
+    /// The same, but for those left out.
+    #[inline]
+    pub(crate) fn has_room_without(&self, left_out: impl Fn(&Target) -> bool) -> bool {
         let mut targets = self.targets.iter().map(Py::get);
-        self.ordinary && targets.all(|target| target.has_room() || without(target))
+        targets.all(|one| left_out(one) || (one.is_ordinary() && one.has_room()))
     }
 
     /// Those whose handler will be called with the message, message by message.

@@ -1,10 +1,10 @@
 //! Serving: which lane is called next, and how a call ends that has waited.
 use pyo3::prelude::*;
 
-use super::coroutine::Slim;
 use super::mailbox::{Entry, Lane};
 use super::pump::Pump;
 use super::recipient::RecipientState;
+use super::slim::Slim;
 use super::suspended::{Asking, Begun, Suspended};
 
 impl Pump {
@@ -60,12 +60,16 @@ impl Pump {
             return self.serve_by_machine(lane);
         };
         let handler = handler.into_bound(py);
-        let entry = match state.pop(|entry| is_ordinary(entry, f64::MAX)) {
-            Some(entry) => entry,
-            None => match self.pop_in_time(py, state)? {
-                Some(entry) => entry,
-                None => return self.serve_by_machine(lane),
-            },
+        let mut expires = false;
+        let mut entry = state.pop(|entry| {
+            expires = entry.message().get().expires_at.is_finite();
+            !expires && may_be_called(entry)
+        });
+        if expires {
+            entry = self.pop_in_time(py, state)?;
+        }
+        let Some(entry) = entry else {
+            return self.serve_by_machine(lane);
         };
         state.scheduled.set(false);
         let quota = &entry.target().get().quota;
@@ -89,11 +93,11 @@ impl Pump {
         Ok(asking)
     }
 
-    /// Takes the first entry of a lane, if it is ordinary, and its time is not up.
+    /// Takes the first entry of a lane, if that may be and its time is not up.
     #[inline(never)]
     fn pop_in_time(&self, py: Python<'_>, lane: &Lane) -> PyResult<Option<Entry>> {
         let now = self.meter.get().time(py)?;
-        Ok(lane.pop(|entry| is_ordinary(entry, now)))
+        Ok(lane.pop(|entry| entry.message().get().expires_at > now && may_be_called(entry)))
     }
 
     /// Lets the machine begin a call for a lane.
@@ -132,10 +136,8 @@ impl Pump {
     }
 }
 
-/// Whether nothing is out of the ordinary in a call for an entry before it begins, `now` being the time.
-///
-/// No clock says `f64::MAX`: then it is whether that is so at any time.
+/// Whether nothing is out of the ordinary in a call for an entry before it begins, but that its time may be up.
 #[inline]
-fn is_ordinary(entry: &Entry, now: f64) -> bool {
-    entry.message().get().expires_at > now && !entry.target().get().quota.get().tracks
+fn may_be_called(entry: &Entry) -> bool {
+    !entry.target().get().quota.get().tracks
 }

@@ -10,6 +10,7 @@ use super::cell::{LockedCell, references};
 use super::coroutine::thrown;
 use super::deliveries::Delivery;
 use super::pump::Pump;
+use super::slim::wide;
 use super::suspended::{Ended, Input, Resumed, Suspended};
 use super::workers::WorkersState;
 
@@ -94,13 +95,13 @@ impl Shift {
         let pump = self.pump.get();
         let workers = self.workers.get();
         if !workers.claim(self.task.bind(py)) {
-            return match pump.serve_apart(py).map_err(|error| *error)? {
+            return match wide(pump.serve_apart(py))? {
                 Some(asking) => self.adopt(py, asking.0, asking.1),
                 None => Ok(Stretch::Idle),
             };
         }
         let mut budget = self.budget;
-        let asking = pump.lead(py, &mut budget).map_err(|error| *error)?;
+        let asking = wide(pump.lead(py, &mut budget))?;
         let Some((call, trap)) = asking.map(|asking| *asking) else {
             if pump.is_empty() {
                 self.step_back(py, false)?;

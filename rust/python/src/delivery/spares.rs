@@ -15,9 +15,9 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::context::{Current, Running, enter, is_readable, leave, variables_of};
-use super::coroutine::Slim;
 use super::deliveries::Delivery;
 use super::recipient::RecipientState;
+use super::slim::Slim;
 
 /// A context for calls of one recipient's handler, and what is written in it.
 pub(crate) struct Spare {
@@ -83,7 +83,8 @@ impl Spare {
 
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.context)?;
-        visit.call(&self.running)
+        visit.call(&self.running)?;
+        visit.call(&self.variables)
     }
 }
 
@@ -106,19 +107,22 @@ impl RecipientState {
         self.lent.get() != Lent::No
     }
 
-    /// Lends its spare, which is not lent, to a call that runs now.
+    /// Lends its spare to a call that runs now.
+    ///
+    /// # Safety
+    ///
+    /// It is not lent. What is returned is not used any more when it is taken back or given away.
     #[inline]
-    pub(crate) fn lend(&self, py: Python<'_>, current: &Current) -> Slim<&Spare> {
-        if self.spare.with(|spare| spare.is_none()) {
+    pub(crate) unsafe fn lend(&self, py: Python<'_>, current: &Current) -> Slim<&Spare> {
+        if self.spare.read(Option::is_none) {
             self.make_spare(py, current)?;
         }
         self.lent.set(Lent::Running);
         self.spare
-            .with(|spare| {
-                // SAFETY: while it is lent nobody takes it out, nor drops it; and a recipient is not moved.
-                spare
-                    .as_ref()
-                    .map(|spare| unsafe { &*std::ptr::from_ref(spare) })
+            .read(|spare| {
+                let spare = spare.as_ref()?;
+                // SAFETY: while it is lent nobody else takes it out, nor drops it; and a recipient is not moved.
+                Some(unsafe { &*std::ptr::from_ref(spare) })
             })
             .ok_or_else(|| Box::new(PyRuntimeError::new_err("a recipient without a spare")))
     }
@@ -134,14 +138,19 @@ impl RecipientState {
 
     /// Takes the spare back from a call that is over: it serves the next one, if this one left no trace in it.
     #[inline]
-    pub(crate) fn take_back(&self, py: Python<'_>, spare: &Spare) -> Slim<()> {
-        if spare.is_untouched() {
-            spare.running.get().forget(py);
-            self.lent.set(Lent::No);
-            Ok(())
-        } else {
-            self.end_touched(py)
+    pub(crate) fn take_back(&self, py: Python<'_>) -> Slim<()> {
+        let taken = self.spare.read(|spare| {
+            let spare = spare.as_ref().filter(|spare| spare.is_untouched())?;
+            Some(spare.running.get().take())
+        });
+        let Some(entry) = taken else {
+            return self.end_touched(py);
+        };
+        self.lent.set(Lent::No);
+        if let Some(entry) = entry {
+            entry.drop_ref(py);
         }
+        Ok(())
     }
 
     #[inline(never)]
@@ -171,8 +180,8 @@ impl RecipientState {
     #[inline(never)]
     fn tell(&self, py: Python<'_>) -> Slim<()> {
         let running = if self.lent.get() == Lent::Running {
-            let lent = |spare: &mut Option<Spare>| Some(spare.as_ref()?.running.clone_ref(py));
-            self.spare.with(lent)
+            let lent = |spare: &Option<Spare>| Some(spare.as_ref()?.running.clone_ref(py));
+            self.spare.read(lent)
         } else {
             self.newest.shared(py)
         };
