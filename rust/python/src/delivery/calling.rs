@@ -6,7 +6,8 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyNone;
 
-use super::coroutine::{Stepped, inside, send};
+use super::context::enter;
+use super::coroutine::{Stepped, left, send};
 use super::deliveries::{Delivery, OVER, RUNNING};
 use super::mailbox::Entry;
 use super::message::Message;
@@ -23,7 +24,7 @@ impl Pump {
     ///
     /// What is out of the ordinary stands in functions of its own: where the way of the ordinary call lies together, the
     /// processor has it at hand.
-    #[inline]
+    #[inline(always)]
     pub(super) fn call(
         &self,
         py: Python<'_>,
@@ -39,7 +40,7 @@ impl Pump {
     }
 
     /// The same, but where it fails the recipient may have lent its spare.
-    #[inline]
+    #[inline(always)]
     fn call_lent(
         &self,
         py: Python<'_>,
@@ -64,9 +65,13 @@ impl Pump {
         }
         self.journals
             .begun(py, recipient, message.get(), attempt, (meter, started))?;
-        let stepped = inside(py, &spare.context, || {
-            self.first_step(py, recipient, handler, &message, spare)
-        });
+        let stepped = match enter(py, &spare.context) {
+            Ok(()) => {
+                let stepped = self.first_step(py, recipient, handler, &message, spare);
+                left(py, &spare.context, stepped)
+            }
+            Err(error) => Stepped::raised(error),
+        };
         let (stepped, now) = match meter.tick(py) {
             Ok(now) => (stepped, now),
             Err(error) => (Stepped::raised(error), started),
@@ -150,7 +155,7 @@ impl Pump {
     }
 
     /// Runs a handler until it ends or suspends.
-    #[inline]
+    #[inline(always)]
     fn first_step<'py>(
         &self,
         py: Python<'py>,
@@ -166,7 +171,7 @@ impl Pump {
     }
 
     /// Calls a handler, and returns its coroutine.
-    #[inline]
+    #[inline(always)]
     fn start(
         &self,
         py: Python<'_>,

@@ -92,7 +92,7 @@ impl Running {
     /// # Safety
     ///
     /// The message is not used any more when that is forgotten.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn begin<'py>(
         &self,
         py: Python<'py>,
@@ -110,12 +110,6 @@ impl Running {
     #[inline]
     pub(crate) fn forget(&self, py: Python<'_>) {
         self.put(py, None);
-    }
-
-    /// Forgets it, and returns it.
-    #[inline]
-    pub(super) fn take(&self) -> Option<Entry> {
-        self.entry.replace(None)
     }
 
     #[inline]
@@ -337,7 +331,7 @@ impl Current {
 }
 
 /// Makes `context` the running one.
-#[inline]
+#[inline(always)]
 pub(crate) fn enter(py: Python<'_>, context: &Py<PyAny>) -> PyResult<()> {
     // SAFETY: it is a context.
     match unsafe { ffi::PyContext_Enter(context.as_ptr()) } {
@@ -347,7 +341,7 @@ pub(crate) fn enter(py: Python<'_>, context: &Py<PyAny>) -> PyResult<()> {
 }
 
 /// Makes the one before `context`, which is the running one, the running one again.
-#[inline]
+#[inline(always)]
 pub(crate) fn leave(py: Python<'_>, context: &Py<PyAny>) -> PyResult<()> {
     // SAFETY: it is a context.
     match unsafe { ffi::PyContext_Exit(context.as_ptr()) } {

@@ -37,10 +37,19 @@ pub(crate) fn inside<'py>(
     context: &Py<PyAny>,
     step: impl FnOnce() -> Stepped<'py>,
 ) -> Stepped<'py> {
-    if let Err(error) = enter(py, context) {
-        return Stepped::raised(error);
+    match enter(py, context) {
+        Ok(()) => left(py, context, step()),
+        Err(error) => Stepped::raised(error),
     }
-    let stepped = step();
+}
+
+/// Leaves the context of a handler after a step of it.
+#[inline(always)]
+pub(crate) fn left<'py>(
+    py: Python<'py>,
+    context: &Py<PyAny>,
+    stepped: Stepped<'py>,
+) -> Stepped<'py> {
     match leave(py, context) {
         Ok(()) => stepped,
         Err(error) => Stepped::raised(error),

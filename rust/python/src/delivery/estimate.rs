@@ -52,7 +52,8 @@ impl Estimate {
         }
     }
 
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "it is read for every delivery")]
     pub(super) fn seconds(&mut self, clocks: &impl Clocks) -> f64 {
         let passed = clocks.ticks().wrapping_sub(self.ticks);
         let seconds = match u32::try_from(passed) {

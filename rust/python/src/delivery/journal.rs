@@ -320,7 +320,7 @@ impl Journals {
     }
 
     /// Writes down that a handler is about to be called, at the time that was `told`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn begun(
         &self,
         py: Python<'_>,
@@ -340,7 +340,7 @@ impl Journals {
     }
 
     /// Writes down that a handler has finished, at the time that was `told`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn handled(
         &self,
         py: Python<'_>,

@@ -47,7 +47,7 @@ impl Pump {
     }
 
     /// Begins one call for a lane; the machine does where that is not the ordinary thing to do.
-    #[inline]
+    #[inline(never)]
     fn serve(&self, py: Python<'_>, lane: Py<Lane>) -> Slim<Asking> {
         let lane = lane.into_bound(py);
         let state = lane.get();

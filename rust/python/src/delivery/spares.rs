@@ -112,7 +112,7 @@ impl RecipientState {
     /// # Safety
     ///
     /// It is not lent. What is returned is not used any more when it is taken back or given away.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn lend(&self, py: Python<'_>, current: &Current) -> Slim<&Spare> {
         if self.spare.read(Option::is_none) {
             self.make_spare(py, current)?;
@@ -137,19 +137,18 @@ impl RecipientState {
     }
 
     /// Takes the spare back from a call that is over: it serves the next one, if this one left no trace in it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_back(&self, py: Python<'_>) -> Slim<()> {
-        let taken = self.spare.read(|spare| {
+        let running = self.spare.read(|spare| {
             let spare = spare.as_ref().filter(|spare| spare.is_untouched())?;
-            Some(spare.running.get().take())
+            Some(spare.running.clone_ref(py))
         });
-        let Some(entry) = taken else {
+        let Some(running) = running else {
             return self.end_touched(py);
         };
+        running.get().forget(py);
+        running.drop_ref(py);
         self.lent.set(Lent::No);
-        if let Some(entry) = entry {
-            entry.drop_ref(py);
-        }
         Ok(())
     }
 

@@ -44,7 +44,7 @@ mod linux {
             }
         }
 
-        #[inline]
+        #[inline(always)]
         pub(in super::super) fn passed(&self) -> f64 {
             let now = match &self.estimate {
                 Some(estimate) => estimate.with(|estimate| estimate.seconds(&System)),

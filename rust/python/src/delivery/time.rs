@@ -29,7 +29,7 @@ pub(crate) struct Meter {
 
 impl Meter {
     /// Reads the clock.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn time(&self, py: Python<'_>) -> PyResult<f64> {
         match &self.clock {
             Clock::System { then, since } => Ok(then + since.passed()),
@@ -45,7 +45,7 @@ impl Meter {
     }
 
     /// Reads the clock, and remembers what it said.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn tick(&self, py: Python<'_>) -> PyResult<f64> {
         let now = self.time(py)?;
         self.now.set(now);
