@@ -1,29 +1,37 @@
 //! What Redis 7.0 answers, in the order of its own code.
 
+use std::collections::HashSet;
+
 pub(super) fn matches(pattern: &[u8], name: &[u8]) -> bool {
     if name.is_empty() {
         pattern.is_empty()
     } else {
-        rest_matches(pattern, name)
+        rest_matches(pattern, name, &mut HashSet::new())
     }
 }
 
-fn rest_matches(pattern: &[u8], name: &[u8]) -> bool {
+/// Whether the rest of a pattern matches the rest of a name.
+///
+/// A star that has been tried at one place of the name is not tried there again: it failed, or all would be over.
+fn rest_matches(pattern: &[u8], name: &[u8], tried: &mut HashSet<(usize, usize)>) -> bool {
     match (pattern, name) {
         ([], _) => name.is_empty(),
-        ([b'*', rest @ ..], _) => (0..=name.len()).any(|taken| rest_matches(rest, &name[taken..])),
+        ([b'*', rest @ ..], _) => {
+            tried.insert((pattern.len(), name.len()))
+                && (0..=name.len()).any(|taken| rest_matches(rest, &name[taken..], tried))
+        }
         (_, []) => false,
-        ([b'?', rest @ ..], [_, others @ ..]) => rest_matches(rest, others),
+        ([b'?', rest @ ..], [_, others @ ..]) => rest_matches(rest, others, tried),
         ([b'[', b'^', rest @ ..], [byte, others @ ..]) => {
             let (found, rest) = class(rest, *byte, false);
-            !found && rest_matches(rest, others)
+            !found && rest_matches(rest, others, tried)
         }
         ([b'[', rest @ ..], [byte, others @ ..]) => {
             let (found, rest) = class(rest, *byte, false);
-            found && rest_matches(rest, others)
+            found && rest_matches(rest, others, tried)
         }
         ([b'\\', one, rest @ ..] | [one, rest @ ..], [byte, others @ ..]) => {
-            one == byte && rest_matches(rest, others)
+            one == byte && rest_matches(rest, others, tried)
         }
     }
 }
