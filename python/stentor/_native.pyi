@@ -745,10 +745,10 @@ class Publication(Coroutine[Any, Any, Receipt]):
     def __await__(self) -> Generator[Any, Any, Receipt]: ...
     def __next__(self) -> Any: ...
     def send(self, value: Any, /) -> Any:
-        """Begin, or go on where the machine is at it: for who drives it by hand."""
+        """Begin, or go on with what trio answers."""
 
     def throw(self, kind: Any, value: Any = None, traceback: Any = None, /) -> Any:
-        """Raise an error where the machine is at it, or here where it has not begun, which it never will then."""
+        """Raise an error where it waits, or here where it has not begun, which it never will then."""
 
     def close(self) -> None:
         """Call it off."""

@@ -133,4 +133,35 @@ macro_rules! like_a_coroutine {
     };
 }
 
-pub(crate) use like_a_coroutine;
+/// What drives an awaitable by hand, for a class that says whether a coroutine of the machine is at it, and can be closed.
+macro_rules! driven_by_hand {
+    ($class:ident) => {
+        #[pymethods]
+        impl $class {
+            /// Begin, or go on with what trio answers.
+            #[pyo3(signature = (value, /))]
+            fn send(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+                told(go_on(slf, value)?)
+            }
+
+            /// Raise an error where it waits, or here where it has not begun, which it never will then.
+            #[pyo3(signature = (kind, value = None, traceback = None, /))]
+            fn throw(
+                &self,
+                kind: &Bound<'_, PyAny>,
+                value: Option<Bound<'_, PyAny>>,
+                traceback: Option<Bound<'_, PyAny>>,
+            ) -> PyResult<Py<PyAny>> {
+                let py = kind.py();
+                let error = $crate::delivery::coroutine::thrown(kind, value, traceback)?;
+                if let Some(coroutine) = self.by_machine(py) {
+                    return coroutine.call_method1(py, intern!(py, "throw"), (error,));
+                }
+                self.close(py)?;
+                Err(PyErr::from_value(error))
+            }
+        }
+    };
+}
+
+pub(crate) use {driven_by_hand, like_a_coroutine};

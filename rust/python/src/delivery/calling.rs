@@ -22,26 +22,12 @@ use super::suspended::{Asking, Begun, Suspended};
 impl Pump {
     /// Calls the handler with what was taken, as far as it goes without waiting; returns it if it suspends.
     ///
+    /// Where there is an error, the recipient may still lend its spare.
+    ///
     /// What is out of the ordinary stands in functions of its own: where the way of the ordinary call lies together, the
     /// processor has it at hand.
     #[inline(always)]
     pub(super) fn call(
-        &self,
-        py: Python<'_>,
-        recipient: &Py<RecipientState>,
-        entry: Entry,
-        handler: &Bound<'_, PyAny>,
-    ) -> Slim<Asking> {
-        let asking = self.call_lent(py, recipient, entry, handler);
-        if asking.is_err() {
-            drop(recipient.get().give_away());
-        }
-        asking
-    }
-
-    /// The same, but where it fails the recipient may have lent its spare.
-    #[inline(always)]
-    fn call_lent(
         &self,
         py: Python<'_>,
         recipient_of: &Py<RecipientState>,

@@ -131,7 +131,7 @@ impl Running {
     /// The message that the call is for, and the target.
     #[inline]
     fn parts(&self, py: Python<'_>) -> Option<(Py<Message>, Py<Target>)> {
-        self.entry.with(|entry| {
+        self.entry.read(|entry| {
             let entry = entry.as_ref()?;
             Some((entry.message().clone_ref(py), entry.target().clone_ref(py)))
         })
@@ -163,13 +163,13 @@ impl Running {
     #[inline]
     pub(crate) fn is_known(&self) -> bool {
         self.entry
-            .with(|entry| matches!(entry, Some(Entry::Delivery(_))))
+            .read(|entry| matches!(entry, Some(Entry::Delivery(_))))
     }
 
     /// The delivery, if somebody has asked for it.
     #[inline]
     pub(crate) fn known(&self, py: Python<'_>) -> Option<Py<Delivery>> {
-        self.entry.with(|entry| match entry {
+        self.entry.read(|entry| match entry {
             Some(Entry::Delivery(delivery)) => Some(delivery.clone_ref(py)),
             Some(Entry::Message(..)) | None => None,
         })

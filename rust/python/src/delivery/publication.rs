@@ -5,9 +5,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyNone};
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::awaiting::{Awaited, Step, go_on, like_a_coroutine, told, warn_never_awaited};
+use super::awaiting::{
+    Awaited, Step, driven_by_hand, go_on, like_a_coroutine, told, warn_never_awaited,
+};
 use super::cell::LockedCell;
-use super::coroutine::{send, thrown};
+use super::coroutine::send;
 use super::moulds::moulded;
 use super::publishing::{Publisher, by_machine};
 
@@ -87,11 +89,16 @@ impl Publication {
     }
 
     /// The coroutine of the machine, if that is at it.
-    fn waiting(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+    fn by_machine(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         self.stage.with(|stage| match stage {
             Stage::Slow(coroutine) => Some(coroutine.clone_ref(py)),
             Stage::Ready(_) | Stage::Spent => None,
         })
+    }
+
+    /// The coroutine that waits here.
+    fn waiting(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.by_machine(py)
     }
 
     /// Whether nobody has awaited it.
@@ -104,7 +111,7 @@ impl Awaited for Publication {
     #[inline]
     fn step(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<Step> {
         let (py, publication) = (slf.py(), slf.get());
-        match publication.waiting(py) {
+        match publication.by_machine(py) {
             Some(coroutine) => send(py, coroutine, value).into(),
             None => publication.begin(py),
         }
@@ -155,29 +162,6 @@ impl Publication {
         told(go_on(slf, PyNone::get(slf.py()).as_any())?)
     }
 
-    /// Begin, or go on where the machine is at it: for who drives it by hand.
-    #[pyo3(signature = (value, /))]
-    fn send(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        told(go_on(slf, value)?)
-    }
-
-    /// Raise an error where the machine is at it, or here where it has not begun, which it never will then.
-    #[pyo3(signature = (kind, value = None, traceback = None, /))]
-    fn throw(
-        &self,
-        kind: &Bound<'_, PyAny>,
-        value: Option<Bound<'_, PyAny>>,
-        traceback: Option<Bound<'_, PyAny>>,
-    ) -> PyResult<Py<PyAny>> {
-        let py = kind.py();
-        let error = thrown(kind, value, traceback)?;
-        if let Some(coroutine) = self.waiting(py) {
-            return coroutine.call_method1(py, intern!(py, "throw"), (error,));
-        }
-        self.close(py)?;
-        Err(PyErr::from_value(error))
-    }
-
     /// Call it off.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         match self.stage.replace(Stage::Spent) {
@@ -205,6 +189,7 @@ impl Publication {
     }
 }
 
+driven_by_hand! { Publication }
 like_a_coroutine! { Publication }
 
 impl Drop for Publication {

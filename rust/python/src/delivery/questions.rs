@@ -6,9 +6,11 @@ use pyo3::types::{PyDict, PyFloat, PyNone};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::asking::Desk;
-use super::awaiting::{Awaited, Step, like_a_coroutine, told, warn_never_awaited};
+use super::awaiting::{
+    Awaited, Step, driven_by_hand, go_on, like_a_coroutine, told, warn_never_awaited,
+};
 use super::cell::LockedCell;
-use super::coroutine::{send, thrown};
+use super::coroutine::send;
 use super::message::is_topic;
 use super::publishing::Publisher;
 use super::requests::Request;
@@ -125,6 +127,14 @@ impl Question {
         })
     }
 
+    /// The coroutine of the machine, if that is at it.
+    fn by_machine(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        match self.at(py) {
+            Stage::Slow(coroutine) => Some(coroutine),
+            Stage::Fresh | Stage::Waiting(_) | Stage::Spent => None,
+        }
+    }
+
     /// The coroutine that waits here.
     fn waiting(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         match self.at(py) {
@@ -208,30 +218,7 @@ impl Question {
     }
 
     fn __next__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
-        told(Self::step(slf, PyNone::get(slf.py()).as_any())?)
-    }
-
-    /// Begin, or go on with what trio answers.
-    #[pyo3(signature = (value, /))]
-    fn send(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        told(Self::step(slf, value)?)
-    }
-
-    /// Raise an error where it waits, or here where it has not begun, which it never will then.
-    #[pyo3(signature = (kind, value = None, traceback = None, /))]
-    fn throw(
-        &self,
-        kind: &Bound<'_, PyAny>,
-        value: Option<Bound<'_, PyAny>>,
-        traceback: Option<Bound<'_, PyAny>>,
-    ) -> PyResult<Py<PyAny>> {
-        let py = kind.py();
-        let error = thrown(kind, value, traceback)?;
-        if let Stage::Slow(coroutine) = self.at(py) {
-            return coroutine.call_method1(py, intern!(py, "throw"), (error,));
-        }
-        self.close(py)?;
-        Err(PyErr::from_value(error))
+        told(go_on(slf, PyNone::get(slf.py()).as_any())?)
     }
 
     /// Call it off.
@@ -277,4 +264,5 @@ impl Drop for Question {
     }
 }
 
+driven_by_hand! { Question }
 like_a_coroutine! { Question }

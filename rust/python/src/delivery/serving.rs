@@ -84,7 +84,8 @@ impl Pump {
         if recipient.slots.get() > 0 && state.is_due() {
             self.queue.get().push(py, lane.as_unbound());
         }
-        let asking = self.call(py, &state.recipient, entry, &handler)?;
+        let asking = self.call(py, &state.recipient, entry, &handler);
+        let asking = asking.inspect_err(|_| drop(recipient.give_away()))?;
         if asking.is_some() {
             state.apart.set(self.patience);
         } else if state.apart.get() > 0 {
