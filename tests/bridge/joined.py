@@ -52,6 +52,10 @@ class Log:
         """Write one down."""
         self.messages.append(message)
 
+    def has(self, count: int) -> bool:
+        """Whether so many were written down."""
+        return len(self.messages) == count
+
     @property
     def payloads(self) -> list[object]:
         """What was in them."""

@@ -14,6 +14,7 @@ from stentor.bridge._body import MESSAGE
 from stentor.bridge._envelope import EnvelopeCodec
 from stentor.storage import SQLiteStore
 from tests.bridge.joined import OPTIONS, Log, joined, trim, until
+from tests.bridge.proxy import open_proxy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,11 +23,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.live, pytest.mark.real_clock]
 STREAM = "st1:{test}:s:0"
-
-
-def arrived(log: Log, count: int) -> bool:
-    """Whether so many messages have."""
-    return len(log.messages) == count
 
 
 class Dies(Exception):  # noqa: N818 - it says what happens
@@ -59,6 +55,32 @@ async def test_an_entry_is_acknowledged_when_its_handler_is_done(server: RedisSe
             assert pending(server) == 1
             gate.set()
             await until(lambda: pending(server) == 0)
+
+
+async def test_an_entry_of_a_stream_that_nobody_has_read_is_read_once_more(server: RedisServer) -> None:
+    changed: list[bytes] = []
+
+    def rename(data: bytes) -> bytes:
+        if changed or key not in data or key + b"*0" in data:  # the last: nothing is pending
+            return data
+        changed.append(data)
+        return data.replace(key, key.replace(b"test", b"t{st"))
+
+    key = f"${len(STREAM)}\r\n{STREAM}\r\n".encode()  # as a reply names it
+
+    log = Log()
+    async with open_proxy(server.port) as proxy, stentor.open_bus(drain_timeout=5) as there:
+        options: dict[str, Any] = OPTIONS | {"transport": "streams"}
+        async with RedisBridge(there, proxy.url, in_=["t"], node="b", **options) as into:
+            async with joined(server, "a", out=["t"], transport="streams") as (here, _):
+                await into.subscribe(there.register("reader", log), "t")
+                proxy.rewrite = rename
+                for number in range(3):
+                    await here.publish("t", number)
+                await until(partial(log.has, 3))
+                assert changed
+                await until(lambda: pending(server) == 0)
+                assert [message.payload for message in log.messages] == [0, 1, 2]
 
 
 async def test_what_was_not_acknowledged_comes_again_and_is_marked(server: RedisServer) -> None:
@@ -166,7 +188,7 @@ async def test_a_node_that_comes_back_knows_what_it_had(server: RedisServer) -> 
                 for n in range(10):
                     await here.publish("t", 10 * part + n)
                     await out_of.flushed()
-                await until(partial(arrived, log, 10 * (part + 1)))
+                await until(partial(log.has, 10 * (part + 1)))
             copies = messages_in(server)[:5]
             for frame in copies:
                 server.ask("XADD", STREAM, "*", "e", frame)  # as a connection that is long gone may do

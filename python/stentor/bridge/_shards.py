@@ -292,7 +292,12 @@ class Streams:
             raise
         self._count = min(COUNT, self._count * 2)
         found: dict[bytes, list[Any]] = reply or {}
-        return [(key.decode(), entries) for key, entries in found.items()]
+        read = [(key.decode(), entries) for key, entries in found.items()]
+        for key, _ in read:
+            if key not in keys:
+                msg = f"it has read {key!r}, and was not asked to"
+                raise ValueError(msg)
+        return read
 
     async def _read_pending(self, connection: Connection, key: str) -> None:
         """Take once more what this node has read of a stream and not acknowledged."""
