@@ -77,7 +77,10 @@ async def test_it_can_be_driven_by_hand(publish: Any) -> None:
         with pytest.raises(StopIteration) as ended:
             publish(bus).send(None)
         assert ended.value.value.message.topic == "t"
-        assert bus.statistics().messages == 1
+        with pytest.raises(StopIteration) as ended:
+            next(publish(bus).__await__())
+        assert ended.value.value.message.topic == "t"
+        assert bus.statistics().messages == 2
 
 
 @BOTH
@@ -189,3 +192,70 @@ async def test_an_unknown_option_is_refused_by_its_name() -> None:
             await bus.publish("t", colour="red")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
         with pytest.raises(TypeError, match="colour"):
             bus.publish_nowait("t", colour="red")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+CALLS: dict[str, tuple[tuple[object, ...], dict[str, object]]] = {
+    "topic": (("t",), {}),
+    "payload": (("t", 1), {}),
+    "sender": (("t",), {"sender": "me"}),
+    "payload and sender": (("t", 1), {"sender": "me"}),
+    "a sender whose keyword is made anew": (("t", 1), {"".join(["sen", "der"]): "me"}),
+    "all by name": ((), {"topic": "t", "payload": 1, "sender": "me"}),
+    "nobody": (("t", 1), {"sender": None}),
+    "headers": (("t", 1), {"headers": {"k": "v"}, "sender": "me"}),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))
+async def test_however_it_is_called_the_message_is_the_same(call: tuple[Any, dict[str, Any]]) -> None:
+    given, named = call
+    async with stentor.open_bus() as bus:
+        with bus.subscribe("t") as feed:
+            for receipt in (await bus.publish(*given, **named), bus.publish_nowait(*given, **named)):
+                message = await feed.receive()
+                assert message is receipt.message
+                assert message.topic == "t"
+                assert message.payload == (1 if len(given) == 2 else named.get("payload"))
+                assert message.sender == named.get("sender")
+                assert dict(message.headers) == named.get("headers", {})
+
+
+@pytest.mark.parametrize("method", ["publish", "publish_nowait"])
+async def test_what_it_cannot_be_called_with_is_named(method: str) -> None:
+    async with stentor.open_bus() as bus:
+        publish = getattr(bus, method)
+        with pytest.raises(TypeError, match=rf"{method}\(\) missing 1 required positional argument: 'topic'"):
+            publish()
+        with pytest.raises(TypeError, match=rf"{method}\(\) got an unexpected keyword argument 'urgent'"):
+            publish("t", urgent=True)
+        with pytest.raises(TypeError, match=rf"{method}\(\) takes from 1 to 2 positional arguments but 3 were given"):
+            publish("t", 1, 2)
+        assert bus.statistics().messages == 0
+
+
+async def test_what_is_published_at_once_takes_nobodys_turn() -> None:
+    """So that the short way stays open, however many there are, and whoever awaits is let rest as often as without."""
+    async with stentor.open_bus() as bus:
+        await bus.publish("t")
+        door = bus._parts.door
+        before, budget = door.ordinary, door.budget
+        for _ in range(3000):
+            bus.publish_nowait("t")
+        assert door.budget == budget
+        assert door.ordinary - before == 3000 * (bus._parts.pumping is not None)
+
+
+async def test_what_is_over_leaves_nothing_behind() -> None:
+    """The next message may be made where the last one was, and must not be taken for it."""
+    gone: list[int] = []
+    async with stentor.open_bus() as bus:
+        seen: list[weakref.ref[stentor.Message]] = []
+        for number in range(3):
+            receipt = await bus.publish("t", [number], headers={"k": "v"} if number == 1 else {}, sender=f"me-{number}")
+            assert receipt.message.payload == [number]
+            assert receipt.message.sender == f"me-{number}"
+            assert weakref.getweakrefcount(receipt.message) == 0
+            seen.append(weakref.ref(receipt.message, lambda _, number=number: gone.append(number)))
+            del receipt
+            assert gone == list(range(number + 1))
+        assert [reference() for reference in seen] == [None] * 3

@@ -5,10 +5,11 @@
 )]
 
 use std::ffi::CStr;
+use std::sync::OnceLock;
 
 use pyo3::exceptions::PySystemError;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyString, PyTuple};
 use pyo3::{Borrowed, PyClass, PyTypeInfo, ffi};
 
 use crate::panics::caught;
@@ -71,6 +72,95 @@ unsafe extern "C" fn call<M: Method>(
             std::ptr::null_mut()
         }
     }
+}
+
+/// The function of a method that has got a short way.
+pub(crate) type LongWay = OnceLock<ffi::PyCFunctionFastWithKeywords>;
+
+/// A short way into a method, for a call of which nothing is said but two arguments by place and one by name.
+///
+/// It is called attached, as a [`Method`] is. Where it returns None the method itself is called, as if nothing had been.
+pub(crate) trait ShortWay {
+    type Class: PyClass;
+    /// The method, which parses its arguments by itself and may be called with keywords.
+    const METHOD: &str;
+    /// The argument that may be given by name.
+    fn keyword(py: Python<'_>) -> &Bound<'_, PyString>;
+
+    fn call<'py>(
+        slf: &Bound<'py, Self::Class>,
+        first: &Bound<'py, PyAny>,
+        second: Option<&Bound<'py, PyAny>>,
+        named: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>>;
+
+    /// Where the long way is kept.
+    fn long_way() -> &'static LongWay;
+}
+
+/// Puts a short way in front of a method, whose name, signature, docstring and errors stay what they are.
+pub(crate) fn shorten<S: ShortWay>(py: Python<'_>) -> PyResult<()> {
+    let method = py.get_type::<S::Class>().getattr(S::METHOD)?;
+    let unlike = || PySystemError::new_err(format!("{} is not such a method", S::METHOD));
+    // SAFETY: a method that PyO3 has made is of this kind; that it takes its arguments so is looked at. Its class, and
+    // whatever is defined for it, are there to the end.
+    unsafe {
+        if ffi::Py_TYPE(method.as_ptr()) != &raw mut ffi::PyMethodDescr_Type {
+            return Err(unlike());
+        }
+        let method = method.as_ptr().cast::<ffi::PyMethodDescrObject>();
+        let definition = *(*method).d_method;
+        if definition.ml_flags != ffi::METH_FASTCALL | ffi::METH_KEYWORDS {
+            return Err(unlike());
+        }
+        let long = definition.ml_meth.PyCFunctionFastWithKeywords;
+        S::long_way().get_or_init(|| long);
+        (*method).d_method = Box::leak(Box::new(ffi::PyMethodDef {
+            ml_meth: ffi::PyMethodDefPointer {
+                PyCFunctionFastWithKeywords: short::<S>,
+            },
+            ..definition
+        }));
+    }
+    Ok(())
+}
+
+unsafe extern "C" fn short<S: ShortWay>(
+    slf: *mut ffi::PyObject,
+    arguments: *const *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: whoever calls a method is attached.
+    let py = unsafe { Python::assume_attached() };
+    // SAFETY: Python lends all of it for the call, as many arguments as are counted and as many more as have names, and
+    // has checked that the first is of the class.
+    let answer = unsafe {
+        let given = |place: ffi::Py_ssize_t| Borrowed::from_ptr(py, *arguments.offset(place));
+        let is_named = !names.is_null();
+        let is_short = matches!(count, 1 | 2)
+            && (!is_named
+                || ffi::PyTuple_GET_SIZE(names) == 1
+                    && ffi::PyTuple_GET_ITEM(names, 0) == S::keyword(py).as_ptr());
+        if is_short {
+            let slf = Borrowed::from_ptr(py, slf).cast_unchecked::<S::Class>();
+            let second = (count == 2).then(|| given(1));
+            let by_name = is_named.then(|| given(count));
+            caught(|| S::call(&slf, &given(0), second.as_deref(), by_name.as_deref()))
+        } else {
+            Ok(None)
+        }
+    };
+    let answer = answer.and_then(|answer| match (answer, S::long_way().get()) {
+        (Some(answer), _) => Ok(answer.into_ptr()),
+        // SAFETY: it is called with what this was called with.
+        (None, Some(long)) => Ok(unsafe { long(slf, arguments, count, names) }),
+        (None, None) => Err(PySystemError::new_err("a method without a long way")),
+    });
+    answer.unwrap_or_else(|error| {
+        error.restore(py);
+        std::ptr::null_mut()
+    })
 }
 
 /// The tuple of some objects, which are taken out.

@@ -54,8 +54,10 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        crate::delivery::send_directly::<Publication>(module.py());
-        crate::delivery::send_directly::<Question>(module.py());
+        crate::delivery::step_directly::<Publication>(module.py());
+        crate::delivery::step_directly::<Question>(module.py());
+        crate::directly::shorten::<crate::delivery::Publish>(module.py())?;
+        crate::directly::shorten::<crate::delivery::PublishNowait>(module.py())?;
         crate::directly::add_method::<crate::index::Match>(module.py())?;
         crate::directly::add_method::<crate::values::Pick>(module.py())
     }

@@ -9,7 +9,8 @@ use std::ffi::CStr;
 use pyo3::exceptions::{PyRuntimeWarning, PyStopIteration};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::{PyClass, PyTypeInfo};
+use pyo3::types::PyTuple;
+use pyo3::{Borrowed, PyClass, PyTypeInfo};
 
 use super::coroutine::Stepped;
 use crate::panics::caught;
@@ -43,6 +44,16 @@ pub(crate) trait Awaited: PyClass {
 
     /// Begins, or goes on with what trio answers.
     fn step(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<Step>;
+
+    /// Takes note that somebody awaits it; raises if that may not be.
+    fn begin_await(_slf: &Bound<'_, Self>) -> PyResult<()> {
+        Ok(())
+    }
+
+    /// Raises if it is asked for what comes next, and nobody awaits it.
+    fn expected(_slf: &Bound<'_, Self>) -> PyResult<()> {
+        Ok(())
+    }
 }
 
 /// Lets an awaitable begin, or go on with what trio answers.
@@ -69,13 +80,21 @@ pub(crate) fn warn_never_awaited(py: Python<'_>, text: &CStr) -> PyResult<()> {
     PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), text, 1)
 }
 
-/// Lets CPython 3.11 send to an awaitable directly: what it would do instead is to call a method, and to raise and catch.
-pub(crate) fn send_directly<T: Awaited + PyTypeInfo>(py: Python<'_>) {
+/// Lets CPython step an awaitable directly: what it would do instead is to call a method, and to raise and catch.
+///
+/// Up to 3.11 it sends. From 3.12 on it takes what comes next, and that an awaitable has ended it must be told by an
+/// exception; but that can be had for less than a class asks for one.
+pub(crate) fn step_directly<T: Awaited + PyTypeInfo>(py: Python<'_>) {
     // SAFETY: the type is a heap type made by this module, whose slots are writable and which nobody uses yet.
     unsafe {
-        let slots = (*T::type_object_raw(py)).tp_as_async;
+        let class = T::type_object_raw(py);
+        let slots = (*class).tp_as_async;
         if let Some(slots) = slots.as_mut() {
             slots.am_send = Some(send_to::<T>);
+            slots.am_await = Some(await_of::<T>);
+        }
+        if py.version_info() >= (3, 12) {
+            (*class).tp_iternext = Some(next_of::<T>);
         }
     }
 }
@@ -111,6 +130,64 @@ unsafe extern "C" fn send_to<T: Awaited>(
     outcome
 }
 
+unsafe extern "C" fn await_of<T: Awaited>(awaitable: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: Python calls it with an object of the type whose slot it is in.
+    unsafe {
+        let py = Python::assume_attached();
+        let borrowed = Borrowed::from_ptr(py, awaitable).cast_unchecked::<T>();
+        match T::begin_await(&borrowed) {
+            Ok(()) => {
+                ffi::Py_INCREF(awaitable);
+                awaitable
+            }
+            Err(error) => {
+                error.restore(py);
+                std::ptr::null_mut()
+            }
+        }
+    }
+}
+
+unsafe extern "C" fn next_of<T: Awaited>(awaitable: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    let mut result = std::ptr::null_mut();
+    // SAFETY: Python calls it with an object of the type whose slot it is in.
+    unsafe {
+        let py = Python::assume_attached();
+        let expected = Borrowed::from_ptr(py, awaitable).cast_unchecked::<T>();
+        if let Err(error) = T::expected(&expected) {
+            error.restore(py);
+            return std::ptr::null_mut();
+        }
+        match send_to::<T>(awaitable, ffi::Py_None(), &raw mut result) {
+            ffi::PySendResult::PYGEN_NEXT => return result,
+            ffi::PySendResult::PYGEN_RETURN => stop(py, result),
+            ffi::PySendResult::PYGEN_ERROR => (),
+        }
+    }
+    std::ptr::null_mut()
+}
+
+/// Raises a `StopIteration` that holds an answer, of which it takes the reference.
+///
+/// # Safety
+///
+/// It is one.
+unsafe fn stop(py: Python<'_>, answer: *mut ffi::PyObject) {
+    // SAFETY: an exception has no constructor but what fills in these; all else is null in it, as memory of a class is.
+    #[allow(deprecated, reason = "what is there instead is not there in 3.11")]
+    unsafe {
+        let class = ffi::PyExc_StopIteration;
+        let stop = ffi::PyType_GenericAlloc(class.cast(), 0);
+        let Some(fields) = stop.cast::<ffi::PyStopIterationObject>().as_mut() else {
+            return ffi::Py_DECREF(answer);
+        };
+        fields.args = PyTuple::empty(py).into_ptr();
+        fields.value = answer;
+        ffi::Py_INCREF(class);
+        ffi::PyErr_Restore(class, stop, std::ptr::null_mut());
+    }
+}
+
 /// What Python calls of a coroutine, for a class that is awaited and says what waits in it.
 macro_rules! like_a_coroutine {
     ($class:ident) => {
@@ -138,6 +215,16 @@ macro_rules! driven_by_hand {
     ($class:ident) => {
         #[pymethods]
         impl $class {
+            fn __await__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
+                <Self as Awaited>::begin_await(&slf)?;
+                Ok(slf)
+            }
+
+            fn __next__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+                <Self as Awaited>::expected(slf)?;
+                told(go_on(slf, PyNone::get(slf.py()).as_any())?)
+            }
+
             /// Begin, or go on with what trio answers.
             #[pyo3(signature = (value, /))]
             fn send(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {

@@ -25,6 +25,10 @@ impl<T> LockedCell<T> {
         Self(UnsafeCell::new(value))
     }
 
+    pub(crate) fn into_inner(self) -> T {
+        self.0.into_inner()
+    }
+
     /// Does something with the value; `act` neither calls Python nor drops one of its objects.
     #[inline]
     pub(crate) fn with<R>(&self, act: impl FnOnce(&mut T) -> R) -> R {

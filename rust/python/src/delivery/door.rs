@@ -7,7 +7,7 @@ use super::cell::{LockedCell, properties};
 use super::context::{Current, Running};
 use super::dicts::found;
 use super::message::{Id, Message};
-use super::moulds::{Mould, Moulded, moulded};
+use super::moulds::{Mould, Moulded, moulded, release};
 use super::pump::Pump;
 use super::routes::{RouteState, Selection};
 use super::time::Meter;
@@ -78,6 +78,13 @@ unsafe impl Moulded for Receipt {
     fn mould() -> &'static Mould {
         static MOULD: Mould = Mould::new();
         &MOULD
+    }
+
+    #[inline]
+    fn drop_ref(self, py: Python<'_>) {
+        self.message.drop_ref(py);
+        self.recipients.drop_ref(py);
+        release(py, self.confirm);
     }
 }
 
@@ -171,6 +178,8 @@ pub(crate) struct Door {
 
 impl Door {
     /// Publishes, if that is the ordinary thing to do; else changes nothing, and returns None.
+    ///
+    /// When the budget is spent it is not: others must have a turn.
     #[inline]
     pub(crate) fn publish(
         &self,
@@ -179,21 +188,53 @@ impl Door {
         payload: &Bound<'_, PyAny>,
         sender: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Option<Receipt>> {
+        let running = self.current.get().running(py)?;
+        self.turn_to(py, running.as_ref());
+        if self.budget.get() == 0 {
+            return Ok(None);
+        }
+        let receipt = self.accept(py, topic, payload, sender, running.as_ref())?;
+        if receipt.is_some() {
+            self.budget.set(self.budget.get() - 1);
+        }
+        Ok(receipt)
+    }
+
+    /// Publishes as `publish` does for who cannot let others have a turn.
+    #[inline]
+    pub(crate) fn publish_nowait(
+        &self,
+        py: Python<'_>,
+        topic: &Bound<'_, PyAny>,
+        payload: &Bound<'_, PyAny>,
+        sender: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Option<Receipt>> {
+        let running = self.current.get().running(py)?;
+        self.accept(py, topic, payload, sender, running.as_ref())
+    }
+
+    /// Stamps, matches and puts a message into its mailboxes, from within the handler that runs, if that is ordinary.
+    #[inline(always)]
+    fn accept(
+        &self,
+        py: Python<'_>,
+        topic: &Bound<'_, PyAny>,
+        payload: &Bound<'_, PyAny>,
+        sender: Option<&Bound<'_, PyAny>>,
+        running: Option<&Bound<'_, Running>>,
+    ) -> PyResult<Option<Receipt>> {
         let sender = sender.filter(|one| !one.is_none());
         let (Some(pump), Some(topic)) = (&self.pump, self.admitted(topic, sender)) else {
             return Ok(None);
         };
         let pump = pump.get();
-        let running = self.current.get().running(py)?;
-        self.turn_to(py, running.as_ref());
         let Some(selection) = self.selection(py, topic)? else {
             return Ok(None);
         };
-        if self.budget.get() == 0 || pump.task_to_go_on(py)?.is_none() {
+        if pump.task_to_go_on(py)?.is_none() {
             return Ok(None);
         }
-        self.budget.set(self.budget.get() - 1);
-        let running = running.as_ref().map(Bound::get);
+        let running = running.map(Bound::get);
         let now = self.meter.get().time(py)?;
         let message = Message::ordinary(
             topic.clone().unbind(),

@@ -5,7 +5,7 @@ use pyo3::types::{PyDict, PyMappingProxy, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::cell::LockedCell;
-use super::moulds::{Mould, Moulded};
+use super::moulds::{Mould, Moulded, release};
 
 /// Objects of `stentor._values.messages` that stand for what most messages say.
 struct Defaults {
@@ -55,6 +55,12 @@ impl Id {
             Self::Text(text) => Self::Text(text.clone_ref(py)),
             Self::Number(prefix, number) => Self::Number(prefix.clone_ref(py), *number),
         }
+    }
+
+    #[inline]
+    fn drop_ref(self, py: Python<'_>) {
+        let (Self::Text(text) | Self::Number(text, _)) = self;
+        text.drop_ref(py);
     }
 
     pub(crate) fn text(&self, py: Python<'_>) -> PyResult<Py<PyString>> {
@@ -115,6 +121,22 @@ unsafe impl Moulded for Message {
     fn mould() -> &'static Mould {
         static MOULD: Mould = Mould::new();
         &MOULD
+    }
+
+    #[inline]
+    fn drop_ref(self, py: Python<'_>) {
+        self.topic.drop_ref(py);
+        self.payload.drop_ref(py);
+        self.id.into_inner().drop_ref(py);
+        if let Some(cause) = self.cause {
+            cause.into_inner().drop_ref(py);
+        }
+        release(py, self.sender);
+        release(py, self.priority);
+        release(py, self.content_type);
+        release(py, self.headers);
+        release(py, self.in_reply_to);
+        release(py, self.addressing);
     }
 }
 

@@ -55,7 +55,7 @@ mod workers;
 
 pub(crate) use alarms::Alarms;
 pub(crate) use asking::Desk;
-pub(crate) use awaiting::send_directly;
+pub(crate) use awaiting::step_directly;
 pub(crate) use context::Current;
 pub(crate) use deliveries::Delivery;
 pub(crate) use door::{Door, Ids, Receipt};
@@ -64,7 +64,7 @@ pub(crate) use journal::Journal;
 pub(crate) use mailbox::Lane;
 pub(crate) use message::{Id, Message, Stamped};
 pub(crate) use publication::Publication;
-pub(crate) use publishing::Publisher;
+pub(crate) use publishing::{Publish, PublishNowait, Publisher};
 pub(crate) use pump::Pump;
 pub(crate) use questions::Question;
 pub(crate) use queue::ReadyQueue;

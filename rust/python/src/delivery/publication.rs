@@ -133,7 +133,14 @@ impl Awaited for Publication {
         let (topic, sender) = (call.topic.bind(py), call.sender.as_ref());
         let sender = sender.map(|sender| sender.bind(py));
         let publisher = call.publisher.get();
-        let Some(receipt) = publisher.through_door(py, topic, payload, sender)? else {
+        let receipt = match publisher.door(py) {
+            Some(door) => door
+                .into_bound(py)
+                .get()
+                .publish(py, topic, payload, sender)?,
+            None => None,
+        };
+        let Some(receipt) = receipt else {
             drop(publication.stage.replace(Stage::Ready(call)));
             return Ok(None);
         };
@@ -141,27 +148,28 @@ impl Awaited for Publication {
         call.drop_ref(py);
         moulded(py, receipt).map(|receipt| Some(receipt.into_any()))
     }
-}
 
-#[pymethods]
-impl Publication {
-    fn __await__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
+    #[inline]
+    fn begin_await(slf: &Bound<'_, Self>) -> PyResult<()> {
         if !slf.get().is_fresh() {
             return Err(awaited_twice());
         }
         slf.get().awaited.set(true);
-        Ok(slf)
+        Ok(())
     }
 
-    fn __next__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+    #[inline]
+    fn expected(slf: &Bound<'_, Self>) -> PyResult<()> {
         if slf.get().is_fresh() {
-            return Err(PyRuntimeError::new_err(
-                "a publish is awaited, not iterated",
-            ));
+            let text = "a publish is awaited, not iterated";
+            return Err(PyRuntimeError::new_err(text));
         }
-        told(go_on(slf, PyNone::get(slf.py()).as_any())?)
+        Ok(())
     }
+}
 
+#[pymethods]
+impl Publication {
     /// Call it off.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         match self.stage.replace(Stage::Spent) {

@@ -5,14 +5,15 @@
 //! something is out of the ordinary.
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyString, PyTuple};
+use pyo3::types::{PyBool, PyDict, PyNone, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::asking::Desk;
 use super::cell::LockedCell;
-use super::door::Receipt;
+use super::door::Door;
 use super::moulds::{is_unshared, moulded};
 use super::publication::{Call, Publication};
+use crate::directly::{LongWay, ShortWay};
 
 /// What may be said of a publish beside its topic, its payload and its sender, by name, in the order of the arguments.
 const RARELY: [&str; 8] = [
@@ -74,17 +75,27 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    /// Publishes what is ordinary; None where the machine must be asked.
+    /// The door of an open bus.
     #[inline]
-    pub(super) fn through_door(
+    pub(super) fn door(&self, py: Python<'_>) -> Option<Py<Door>> {
+        self.desk
+            .with(|desk| Some(desk.as_ref()?.get().door.clone_ref(py)))
+    }
+
+    /// Publishes what is ordinary now, and returns the receipt; None where the machine must be asked.
+    #[inline]
+    fn now<'py>(
         &self,
-        py: Python<'_>,
-        topic: &Bound<'_, PyAny>,
-        payload: &Bound<'_, PyAny>,
-        sender: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Option<Receipt>> {
-        match self.desk.shared(py).map(|desk| desk.into_bound(py)) {
-            Some(desk) => desk.get().door.get().publish(py, topic, payload, sender),
+        topic: &Bound<'py, PyAny>,
+        payload: &Bound<'py, PyAny>,
+        sender: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = topic.py();
+        let Some(door) = self.door(py).map(|door| door.into_bound(py)) else {
+            return Ok(None);
+        };
+        match door.get().publish_nowait(py, topic, payload, sender)? {
+            Some(receipt) => Ok(Some(moulded(py, receipt)?.into_bound(py).into_any())),
             None => Ok(None),
         }
     }
@@ -244,9 +255,9 @@ impl Publisher {
         let payload = payload.unwrap_or_else(|| py.None().into_bound(py));
         let more = unusual(py, said)?;
         if more.is_none()
-            && let Some(receipt) = slf.get().through_door(py, topic, &payload, sender)?
+            && let Some(receipt) = slf.get().now(topic, &payload, sender)?
         {
-            return Ok(moulded(py, receipt)?.into_bound(py).into_any());
+            return Ok(receipt);
         }
         let method = intern!(py, "_publish_nowait");
         by_machine(slf, method, topic, &payload, sender, more)
@@ -260,5 +271,71 @@ impl Publisher {
     fn __clear__(&self) {
         drop(self.spare.replace(None));
         drop(self.desk.replace(None));
+    }
+}
+
+/// The short way into `publish`.
+pub(crate) struct Publish;
+
+impl ShortWay for Publish {
+    type Class = Publisher;
+    const METHOD: &str = "publish";
+
+    #[inline]
+    fn keyword(py: Python<'_>) -> &Bound<'_, PyString> {
+        intern!(py, "sender")
+    }
+
+    #[inline]
+    fn call<'py>(
+        slf: &Bound<'py, Publisher>,
+        topic: &Bound<'py, PyAny>,
+        payload: Option<&Bound<'py, PyAny>>,
+        sender: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = slf.py();
+        let call = Call {
+            publisher: slf.clone().unbind(),
+            topic: topic.clone().unbind(),
+            payload: payload.map(|payload| payload.clone().unbind()),
+            sender: sender.map(|sender| sender.clone().unbind()),
+            more: None,
+        };
+        let publication = slf.get().publication(py, call)?;
+        Ok(Some(publication.into_bound(py).into_any()))
+    }
+
+    fn long_way() -> &'static LongWay {
+        static LONG: LongWay = LongWay::new();
+        &LONG
+    }
+}
+
+/// The short way into `publish_nowait`.
+pub(crate) struct PublishNowait;
+
+impl ShortWay for PublishNowait {
+    type Class = Publisher;
+    const METHOD: &str = "publish_nowait";
+
+    #[inline]
+    fn keyword(py: Python<'_>) -> &Bound<'_, PyString> {
+        intern!(py, "sender")
+    }
+
+    #[inline]
+    fn call<'py>(
+        slf: &Bound<'py, Publisher>,
+        topic: &Bound<'py, PyAny>,
+        payload: Option<&Bound<'py, PyAny>>,
+        sender: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let none = PyNone::get(slf.py());
+        slf.get().now(topic, payload.unwrap_or(&none), sender)
+    }
+
+    fn long_way() -> &'static LongWay {
+        static LONG: LongWay = LongWay::new();
+        &LONG
     }
 }

@@ -209,16 +209,8 @@ impl Publisher {
 
 #[pymethods]
 impl Question {
-    fn __await__(slf: Py<Self>) -> Py<Self> {
-        slf
-    }
-
     fn __iter__(slf: Py<Self>) -> Py<Self> {
         slf
-    }
-
-    fn __next__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
-        told(go_on(slf, PyNone::get(slf.py()).as_any())?)
     }
 
     /// Call it off.
