@@ -199,7 +199,7 @@ CALLS: dict[str, tuple[tuple[object, ...], dict[str, object]]] = {
     "payload": (("t", 1), {}),
     "sender": (("t",), {"sender": "me"}),
     "payload and sender": (("t", 1), {"sender": "me"}),
-    "a sender whose keyword is made anew": (("t", 1), {"".join(["sen", "der"]): "me"}),
+    "a sender whose keyword is made anew": (("t", 1), {str(b"sender", "ascii"): "me"}),
     "all by name": ((), {"topic": "t", "payload": 1, "sender": "me"}),
     "nobody": (("t", 1), {"sender": None}),
     "headers": (("t", 1), {"headers": {"k": "v"}, "sender": "me"}),
