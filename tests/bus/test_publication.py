@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 import weakref
 from collections.abc import Awaitable, Coroutine
 from typing import Any
@@ -259,3 +261,34 @@ async def test_what_is_over_leaves_nothing_behind() -> None:
             del receipt
             assert gone == list(range(number + 1))
         assert [reference() for reference in seen] == [None] * 3
+
+
+CHAIN = """
+import trio, stentor
+
+async def published(held):
+    last = None
+    async with stentor.open_bus() as bus:
+        for _ in range(200_000):
+            last = held(await bus.publish("t", last))
+
+def made():
+    last = None
+    for _ in range(200_000):
+        last = stentor.Message(topic="t", payload=last, id="1", timestamp=0.0)
+
+"""
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "trio.run(published, lambda receipt: receipt)",
+        "trio.run(published, lambda receipt: receipt.message)",
+        "trio.run(published, lambda receipt: [receipt.message])",
+        "made()",
+    ],
+)
+def test_a_long_chain_of_messages_each_of_which_holds_the_last_can_end(program: str) -> None:
+    """In a process of its own, for it would be the end of this one."""
+    subprocess.run([sys.executable, "-c", CHAIN + program], check=True, timeout=60)

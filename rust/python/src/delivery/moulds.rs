@@ -7,12 +7,17 @@
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::pyclass::boolean_struct::True;
-use pyo3::{PyClass, PyClassInitializer};
+use pyo3::{Borrowed, PyClass, PyClassInitializer};
 
 use super::cell::LockedCell;
 
 /// Objects of one class that are over, and whose memory is kept for those to come.
 const KEPT: usize = 256;
+
+/// Objects of one class that are ended one within the other, as each was the payload of the next; any more wait.
+///
+/// So a long chain of messages, each of which holds the one before, takes no long chain of calls to end.
+const DEEP: u32 = 50;
 
 /// How an object of a class is made once one has been made: where its value lies in it, and in which memory.
 ///
@@ -23,6 +28,10 @@ const KEPT: usize = 256;
 pub(crate) struct Mould {
     shape: LockedCell<Option<Shape>>,
     kept: LockedCell<Vec<Kept>>,
+    /// How many are being ended.
+    depth: LockedCell<u32>,
+    /// Those that wait to be.
+    waiting: LockedCell<Vec<Kept>>,
 }
 
 #[derive(Clone, Copy)]
@@ -35,7 +44,7 @@ struct Shape {
 // SAFETY: a class of this module lives as long as the module, and is only read here.
 unsafe impl Send for Shape {}
 
-/// An object that is over: nobody has it, the collector does not know it, and it has no value.
+/// An object that nobody has, and that the collector does not know.
 struct Kept(*mut ffi::PyObject);
 
 // SAFETY: it is memory, of any thread that holds the lock.
@@ -58,6 +67,8 @@ impl Mould {
         Self {
             shape: LockedCell::new(None),
             kept: LockedCell::new(Vec::new()),
+            depth: LockedCell::new(0),
+            waiting: LockedCell::new(Vec::new()),
         }
     }
 }
@@ -91,7 +102,7 @@ where
     }
 }
 
-/// Makes an object in the ordinary way, looks where its value lies, and has the memory kept from now on.
+/// Makes an object in the ordinary way, and looks where its value lies.
 #[cold]
 fn first<T: Moulded>(py: Python<'_>, value: T) -> PyResult<Py<T>>
 where
@@ -103,31 +114,56 @@ where
         class: T::type_object_raw(py),
         offset: place - object.as_ptr() as usize,
     };
-    let mould = T::mould();
-    mould.shape.set(Some(shape));
-    mould.kept.with(|kept| kept.reserve_exact(KEPT));
-    // SAFETY: the class is a heap type of this module, whose slots are writable; what ends its objects now, too, ends
-    // those that were made before, which are no different.
-    unsafe { (*shape.class).tp_dealloc = Some(over::<T>) };
+    T::mould().shape.set(Some(shape));
     Ok(object.unbind())
 }
 
-/// Ends an object that nobody has any more.
+/// Has the objects of a class ended here, and their memory kept.
+pub(crate) fn end_here<T: Moulded>(py: Python<'_>) {
+    T::mould().kept.with(|kept| kept.reserve_exact(KEPT));
+    // SAFETY: the class is a heap type made by this module, whose slots are writable and which nobody uses yet.
+    unsafe { (*T::type_object_raw(py)).tp_dealloc = Some(over::<T>) };
+}
+
+/// Ends an object that nobody has any more, at once or soon.
 unsafe extern "C" fn over<T: Moulded>(object: *mut ffi::PyObject) {
-    // SAFETY: Python calls it, attached, with an object of the class in whose slot it is, after the shape was found. Its
-    // value is taken out once, and after that nothing of it is left but memory.
+    let mould = T::mould();
+    // SAFETY: Python calls it, attached, with an object of the class in whose slot it is. What waits is ended once.
+    unsafe {
+        ffi::PyObject_GC_UnTrack(object.cast());
+        if mould.depth.get() == DEEP {
+            return mould.waiting.with(|waiting| waiting.push(Kept(object)));
+        }
+        mould.depth.set(mould.depth.get() + 1);
+        let mut next = Some(Kept(object));
+        while let Some(Kept(object)) = next {
+            end::<T>(mould, object);
+            let is_outermost = mould.depth.get() == 1;
+            next = mould
+                .waiting
+                .with(|waiting| waiting.pop_if(|_| is_outermost));
+        }
+        mould.depth.set(mould.depth.get() - 1);
+    }
+}
+
+/// Lets go of what an object refers to, and keeps its memory if there is not enough of that.
+///
+/// # Safety
+///
+/// Nobody has it, nor does the collector know it; it is of the class of `T`.
+#[inline]
+unsafe fn end<T: Moulded>(mould: &Mould, object: *mut ffi::PyObject) {
+    // SAFETY: its value is taken out once, and after that nothing of it is left but memory.
     unsafe {
         let py = Python::assume_attached();
-        ffi::PyObject_GC_UnTrack(object.cast());
         let class = ffi::Py_TYPE(object);
         let weak = (*class).tp_weaklistoffset;
         if weak > 0 && !(*object.byte_offset(weak).cast::<*mut ffi::PyObject>()).is_null() {
             ffi::PyObject_ClearWeakRefs(object);
         }
-        let mould = T::mould();
-        if let Some(Shape { offset, .. }) = mould.shape.get() {
-            object.byte_add(offset).cast::<T>().read().drop_ref(py);
-        }
+        let value = Borrowed::from_ptr(py, object).cast_unchecked::<T>();
+        std::ptr::from_ref(value.get()).read().drop_ref(py);
         let is_kept = mould.kept.with(|kept| {
             let is_room = kept.len() < KEPT;
             if is_room {
