@@ -7,7 +7,9 @@ instead.
 
 import contextlib
 import dataclasses
+import itertools
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -24,6 +26,9 @@ LAST_FOLDERS = ("/usr/sbin", "/usr/local/sbin")
 READY_SECONDS = 60.0
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.02
+PORTS = range(16_384, 32_768)
+"""Below those that a system gives to whoever connects, which a server would lose while it is down."""
+_ports = itertools.cycle(random.SystemRandom().sample(PORTS, len(PORTS)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,10 +61,12 @@ def required_program(name: str, package: str) -> str:
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """Return a loopback port that nobody listens on at the moment, and that was not given to anybody before."""
+    for port in _ports:
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind((LOOPBACK, port))
+            return port
+    raise AssertionError("a cycle has no end")
 
 
 @contextlib.contextmanager

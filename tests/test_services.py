@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -21,6 +22,13 @@ def test_a_missing_program_fails_where_ci_is_true(monkeypatch: pytest.MonkeyPatc
     text = "no-such-program is not installed: apt-get install some-package"
     with pytest.raises(pytest.fail.Exception, match=f"^{re.escape(text)}$"):
         services.required_program("no-such-program", "some-package")
+
+
+def test_a_port_is_given_to_one_alone() -> None:
+    with ThreadPoolExecutor(8) as threads:
+        ports = list(threads.map(lambda _: services.free_port(), range(200)))
+    assert len(set(ports)) == 200
+    assert set(ports) <= set(services.PORTS)
 
 
 @pytest.mark.live
