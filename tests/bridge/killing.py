@@ -21,6 +21,11 @@ from typing import Any, Final
 from tests.bridge.servers import RedisServer, redis_server
 
 ROLES: Final = ("publish", "consume", "server")
+LAST: Final = 30
+"""How many messages the last publisher sends."""
+QUIET: Final = 2.0
+TOLD: Final = 0.7
+"""Seconds within which a loss is told: some beacons come in that time."""
 
 
 @dataclass
@@ -122,17 +127,22 @@ class Play:
             "node": "publish",
             "log": str(self.folder / "publish"),
             "life": self.lives["publish"],
-            "count": 30,
+            "count": LAST,
         }
         subprocess.run(
             [sys.executable, "-m", "tests.bridge.worker", "publish", json.dumps(options)], check=True, timeout=120
         )
-        before = -1
-        while len(read(self.folder / "consume")) != before:
-            before = len(read(self.folder / "consume"))
-            time.sleep(2.0)
+        self.wait_for_rest()
         (self.folder / "stop").touch()
         self.processes["consume"].wait(timeout=60)
+
+    def wait_for_rest(self) -> None:
+        """Wait until all of the last life was handled, and what was lost before is told; or nothing comes any more."""
+        word, before, since = f"handled {self.lives['publish']} ", "", time.monotonic()
+        while time.monotonic() - since < (TOLD if before.count(word) >= LAST else QUIET):
+            time.sleep(0.05)
+            if (now := read(self.folder / "consume")) != before:
+                before, since = now, time.monotonic()
 
 
 def read(path: Path) -> str:

@@ -213,11 +213,11 @@ async def test_subscribing_returns_when_all_is_confirmed(server: RedisServer) ->
 async def test_pushes_that_nobody_takes_are_bounded_and_no_silence(server: RedisServer) -> None:
     """60 MB are published while nobody receives: the server cuts at its limit, and until then we hold a little."""
     server.ask("CONFIG", "SET", "client-output-buffer-limit", "pubsub 8mb 8mb 60")
-    async with to(server.url, timeout=1.0, push_bytes=2**20) as connection, to(server.url) as sender:
+    async with to(server.url, timeout=0.5, push_bytes=2**20) as connection, to(server.url) as sender:
         await connection.execute("SUBSCRIBE", "flood")
         for _ in range(60):
             await sender.pipeline([("PUBLISH", "flood", bytes(10_000))] * 100)
-        await trio.sleep(1.5)  # longer than the time that a reply may take
+        await trio.sleep(0.8)  # longer than the time that a reply may take
         assert connection.why is None  # we have not read so far as to know
         got = 0
         with pytest.raises(ConnectionLost, match=r"the server closed it|reset by peer"):
@@ -238,7 +238,7 @@ async def test_pushes_that_are_taken_make_room(server: RedisServer) -> None:
 
 
 async def test_a_reply_waits_behind_pushes_that_nobody_takes(server: RedisServer) -> None:
-    async with to(server.url, timeout=0.5, push_bytes=1000) as connection, to(server.url) as sender:
+    async with to(server.url, timeout=0.3, push_bytes=1000) as connection, to(server.url) as sender:
         await connection.execute("SUBSCRIBE", "slow")
         await sender.pipeline([("PUBLISH", "slow", bytes(200))] * 100)
         replies: list[Any] = []
@@ -248,7 +248,7 @@ async def test_a_reply_waits_behind_pushes_that_nobody_takes(server: RedisServer
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ask)
-            await trio.sleep(1.2)
+            await trio.sleep(0.6)
             assert replies == []
             got = 0
             while got < 100:

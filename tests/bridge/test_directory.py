@@ -72,7 +72,7 @@ async def test_who_comes_later_is_known_too(server: RedisServer, transport: Any)
 
 async def test_agents_of_a_node_that_was_silent_come_back_with_it(server: RedisServer) -> None:
     async with joined(server, "a", expiry=0.3, **FAR) as (here, out_of):
-        async with joined(server, "b", **FAR | {"beacon_interval": 1.5}) as (there, _):
+        async with joined(server, "b", **FAR | {"beacon_interval": 0.8}) as (there, _):
             log = Log()
             there.register("far", log)
             await until(lambda: out_of.statistics().agents == 1)
@@ -83,7 +83,7 @@ async def test_agents_of_a_node_that_was_silent_come_back_with_it(server: RedisS
 
 
 async def test_agents_of_a_silent_node_are_gone(server: RedisServer) -> None:
-    async with joined(server, "a", expiry=1.0, **FAR) as (here, out_of):
+    async with joined(server, "a", expiry=0.6, **FAR) as (here, out_of):
         async with stentor.open_bus() as there:
             there.register("far")
             try:
