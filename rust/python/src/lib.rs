@@ -56,6 +56,7 @@ mod _native {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::delivery::end_here::<Message>(module.py());
         crate::delivery::end_here::<Receipt>(module.py());
+        crate::delivery::end_here::<Delivery>(module.py());
         crate::delivery::step_directly::<Publication>(module.py());
         crate::delivery::step_directly::<Question>(module.py());
         crate::directly::shorten::<crate::delivery::Publish>(module.py())?;

@@ -5,7 +5,7 @@ use pyo3::types::{PyBytes, PyDict, PyString};
 use super::packing::Writer;
 use super::unpacking::Reader;
 use super::{Declined, Plainly};
-use crate::delivery::{Id, Message, Stamped};
+use crate::delivery::{Id, Message, Stamped, moulded};
 
 /// An array of 14 values, as many as a body has fields.
 const FIELDS: u8 = 0x9e;
@@ -131,5 +131,5 @@ pub(super) fn read(
         in_reply_to: text(in_reply_to),
         cause: text(cause),
     };
-    Ok(Py::new(py, Message::stamped(py, stamped)?)?)
+    Ok(moulded(py, Message::stamped(py, stamped)?)?)
 }

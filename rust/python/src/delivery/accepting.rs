@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use super::deliveries::{Delivery, WAITING};
 use super::mailbox::Entry;
 use super::message::Message;
+use super::moulds::moulded;
 use super::pump::Pump;
 use super::requests::Request;
 use super::routes::Target;
@@ -26,7 +27,7 @@ impl Pump {
             let (message, known) = (message.clone_ref(py), target.clone_ref(py));
             if let Some(watcher) = watcher {
                 let delivery = Delivery::first(message, known, WAITING, 0.0);
-                let delivery = Py::new(py, delivery.watched(Some(watcher.clone().unbind())))?;
+                let delivery = moulded(py, delivery.watched(Some(watcher.clone().unbind())))?;
                 let entry = Entry::Delivery(delivery.clone_ref(py));
                 busy += self.put_one(py, entry, rank, target.get());
                 tell_accepted(py, watcher, &delivery)?;

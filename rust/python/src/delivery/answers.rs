@@ -5,6 +5,7 @@ use pyo3::types::{PyString, PyTuple};
 use super::deliveries::Delivery;
 use super::entries::Call;
 use super::message::Message;
+use super::moulds::moulded;
 use super::requests::{Request, clones};
 
 impl Request {
@@ -41,7 +42,7 @@ impl Request {
             now,
             Some(self.message.get().share_id(py)),
         );
-        let answer = Py::new(py, answer.answering(question))?;
+        let answer = moulded(py, answer.answering(question))?;
         let inside = || Call::with(py, delivery.get()).map(Some);
         let told = (door.meter.get(), now);
         journals.accepted(py, answer.get(), &PyTuple::empty(py), inside, told)?;

@@ -9,6 +9,7 @@ use super::deliveries::Delivery;
 use super::door::Door;
 use super::entries::Call;
 use super::message::Message;
+use super::moulds::moulded;
 use super::pump::Pump;
 use super::requests::Request;
 use super::routes::Selection;
@@ -133,7 +134,7 @@ impl Desk {
             now,
             cause,
         );
-        let message = Py::new(py, message.until(deadline))?;
+        let message = moulded(py, message.until(deadline))?;
         let request = Request::new(message.clone_ref(py), wanted, slf.clone().unbind());
         drop(
             request

@@ -15,6 +15,7 @@ use super::deliveries::{Delivery, OVER, RUNNING};
 use super::entries::Call;
 use super::mailbox::Entry;
 use super::message::{Id, Message};
+use super::moulds::moulded;
 use super::routes::Target;
 
 /// The beginning of a context object, as CPython 3.11 to 3.14 lay it out.
@@ -203,7 +204,7 @@ impl Running {
         };
         let delivery = Delivery::first(message, target, state, self.started.get());
         drop(delivery._scope.replace(self.scope.replace(None)));
-        let delivery = Py::new(py, delivery)?;
+        let delivery = moulded(py, delivery)?;
         self.put(py, Some(Entry::Delivery(delivery.clone_ref(py))));
         Ok(Some(delivery))
     }

@@ -10,6 +10,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::cell::{LockedCell, properties, references};
 use super::message::Message;
+use super::moulds::{Moulded, own_mould, release};
 use super::routes::Target;
 
 /// It waits in a mailbox.
@@ -36,6 +37,22 @@ pub(crate) struct Delivery {
     pub(crate) _batch: LockedCell<Option<Py<PyAny>>>,
     pub(crate) _scope: LockedCell<Option<Py<PyAny>>>,
     pub(crate) _cause: LockedCell<Option<Py<PyAny>>>,
+}
+
+// SAFETY: it has neither `__dict__` nor subclasses, and a mould of its own.
+#[allow(unsafe_code, reason = "a promise about the class")]
+unsafe impl Moulded for Delivery {
+    own_mould!();
+
+    #[inline]
+    fn drop_ref(self, py: Python<'_>) {
+        self.message.drop_ref(py);
+        self.target.drop_ref(py);
+        release(py, self._watcher.into_inner());
+        release(py, self._batch.into_inner());
+        release(py, self._scope.into_inner());
+        release(py, self._cause.into_inner());
+    }
 }
 
 impl Delivery {

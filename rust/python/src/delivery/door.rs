@@ -7,7 +7,7 @@ use super::cell::{LockedCell, properties};
 use super::context::{Current, Running};
 use super::dicts::found;
 use super::message::{Id, Message};
-use super::moulds::{Mould, Moulded, moulded, release};
+use super::moulds::{Moulded, moulded, own_mould, release};
 use super::pump::Pump;
 use super::routes::{RouteState, Selection};
 use super::time::Meter;
@@ -75,10 +75,7 @@ pub(crate) struct Receipt {
 // SAFETY: it has neither `__dict__` nor subclasses, and a mould of its own.
 #[allow(unsafe_code, reason = "a promise about the class")]
 unsafe impl Moulded for Receipt {
-    fn mould() -> &'static Mould {
-        static MOULD: Mould = Mould::new();
-        &MOULD
-    }
+    own_mould!();
 
     #[inline]
     fn drop_ref(self, py: Python<'_>) {

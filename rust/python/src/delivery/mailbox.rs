@@ -10,6 +10,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use super::cell::{LockedCell, properties, references};
 use super::deliveries::{Delivery, WAITING};
 use super::message::{Message, NORMAL};
+use super::moulds::moulded;
 use super::prefetch::{HEAD, LINE, prefetch};
 use super::recipient::RecipientState;
 use super::routes::Target;
@@ -61,7 +62,7 @@ impl Entry {
                 Delivery::first(message.clone_ref(py), target.clone_ref(py), WAITING, 0.0)
             }
         };
-        let delivery = Py::new(py, delivery)?;
+        let delivery = moulded(py, delivery)?;
         *self = Self::Delivery(delivery.clone_ref(py));
         Ok(delivery)
     }

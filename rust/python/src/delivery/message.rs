@@ -5,7 +5,7 @@ use pyo3::types::{PyDict, PyMappingProxy, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::cell::LockedCell;
-use super::moulds::{Mould, Moulded, release};
+use super::moulds::{Moulded, own_mould, release};
 
 /// Objects of `stentor._values.messages` that stand for what most messages say.
 struct Defaults {
@@ -118,10 +118,7 @@ pub(crate) struct Message {
 // SAFETY: it has neither `__dict__` nor subclasses, and a mould of its own.
 #[allow(unsafe_code, reason = "a promise about the class")]
 unsafe impl Moulded for Message {
-    fn mould() -> &'static Mould {
-        static MOULD: Mould = Mould::new();
-        &MOULD
-    }
+    own_mould!();
 
     #[inline]
     fn drop_ref(self, py: Python<'_>) {

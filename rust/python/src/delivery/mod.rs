@@ -63,7 +63,7 @@ pub(crate) use histogram::Histogram;
 pub(crate) use journal::Journal;
 pub(crate) use mailbox::Lane;
 pub(crate) use message::{Id, Message, Stamped};
-pub(crate) use moulds::end_here;
+pub(crate) use moulds::{end_here, moulded};
 pub(crate) use publication::Publication;
 pub(crate) use publishing::{Publish, PublishNowait, Publisher};
 pub(crate) use pump::Pump;

@@ -73,6 +73,18 @@ impl Mould {
     }
 }
 
+/// The mould of a class, for its `Moulded`.
+macro_rules! own_mould {
+    () => {
+        fn mould() -> &'static $crate::delivery::moulds::Mould {
+            static MOULD: $crate::delivery::moulds::Mould = $crate::delivery::moulds::Mould::new();
+            &MOULD
+        }
+    };
+}
+
+pub(crate) use own_mould;
+
 /// Makes an object.
 #[inline]
 pub(crate) fn moulded<T: Moulded>(py: Python<'_>, value: T) -> PyResult<Py<T>>

@@ -11,6 +11,7 @@ use super::deliveries::{Delivery, WAITING};
 use super::door::Door;
 use super::mailbox::Entry;
 use super::message::Message;
+use super::moulds::moulded;
 use super::pump::Pump;
 use super::routes::{Selection, Target};
 
@@ -318,7 +319,7 @@ impl Door {
                 Some(relay) => {
                     let watcher = Some(relay.clone_ref(py).into_any());
                     let delivery = Delivery::first(one.0, one.1, WAITING, 0.0).watched(watcher);
-                    let delivery = Py::new(py, delivery)?;
+                    let delivery = moulded(py, delivery)?;
                     relay.get().is_accepted(&delivery);
                     Entry::Delivery(delivery)
                 }
