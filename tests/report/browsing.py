@@ -29,6 +29,23 @@ FLAGS = (
     "--window-size=1500,3000",
 )
 READY_SECONDS = 120.0
+# What a page has put off is known: `testSettled` calls back when there is nothing, and what was drawn is seen.
+WATCHED = """
+(() => {
+  const begin = window.setTimeout, end = window.clearTimeout, waiting = new Set();
+  window.setTimeout = (call, wait, ...given) => {
+    const timer = begin(() => { waiting.delete(timer); call(...given); }, wait);
+    waiting.add(timer);
+    return timer;
+  };
+  window.clearTimeout = (timer) => { waiting.delete(timer); end(timer); };
+  const frames = (call) => requestAnimationFrame(() => requestAnimationFrame(call));
+  window.testSettled = (done) => {
+    const look = () => (waiting.size ? begin(look, 5) : frames(() => (waiting.size ? look() : done())));
+    frames(look);
+  };
+})();
+"""
 
 
 @contextmanager
@@ -46,6 +63,7 @@ def browser() -> Iterator[Any]:
         for flag in (*FLAGS, f"--user-data-dir={profile}"):
             options.add_argument(flag)
         driver = webdriver.Chrome(options=options, service=service)
+        driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WATCHED})
         try:
             yield driver
         finally:
@@ -67,6 +85,6 @@ def complaints(driver: Any) -> list[str]:
     return [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
 
 
-def settle(driver: Any, milliseconds: int = 600) -> None:
-    """Let what is to be drawn a moment later be drawn: the page does so after 350 ms at most, before this is over."""
-    driver.execute_async_script("setTimeout(arguments[1], arguments[0])", milliseconds)
+def settle(driver: Any) -> None:
+    """Let all be drawn that the page has put off: it waits for no time, and two frames have passed."""
+    driver.execute_async_script("testSettled(arguments[0])")

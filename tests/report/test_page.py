@@ -57,7 +57,7 @@ def type_in(driver: Any, name: str, text: str) -> None:
     field = driver.find_element("id", name)
     field.clear()
     field.send_keys(text)
-    settle(driver, 200)  # the page waits for 150 ms without a key
+    settle(driver)  # the page waits for 150 ms without a key
 
 
 def click_in(driver: Any, chart: str, finder: str, at: list[int]) -> None:
