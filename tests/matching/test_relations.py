@@ -72,7 +72,7 @@ class Universe:
 
     def matched_by(self, pattern: stentor.Pattern) -> int:
         """The set of topics that a pattern matches; that it matches rightly is shown elsewhere."""
-        return sum(1 << place for place, topic in enumerate(self.topics) if pattern.matches(topic))
+        return int("".join("01"[pattern.matches(topic)] for topic in self.topics), 2)
 
     def pairs(self) -> list[tuple[stentor.Pattern, stentor.Pattern]]:
         """Return some pairs of patterns."""

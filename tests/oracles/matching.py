@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from tests.oracles.redis import redis_matches
-from tests.oracles.rules import Rules, rules_of, segments_of
+from tests.oracles.rules import Rules, parts_of, rules_of
 
 
 def matches(pattern: str, topic: str, dialect: str | Rules) -> bool:
@@ -15,8 +15,7 @@ def matches(pattern: str, topic: str, dialect: str | Rules) -> bool:
     rules = rules_of(dialect)
     if pattern == rules.everything:
         return True
-    wanted = [segment for _, segment in segments_of(pattern, rules)]
-    given = [segment for _, segment in segments_of(topic, rules)]
+    wanted, given = parts_of(pattern, rules), parts_of(topic, rules)
     if rules.hidden_prefix and topic.startswith(rules.hidden_prefix) and wanted[0] in {rules.single, rules.multi}:
         return False
     return _walk(wanted, given, rules)

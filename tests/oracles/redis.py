@@ -17,6 +17,7 @@ def _rest_matches(pattern: bytes, topic: bytes) -> bool:
         return False
     first, rest = pattern[:1], pattern[1:]
     if first == b"*":
+        rest = rest.lstrip(b"*")  # several are as good as one
         return not rest or any(_rest_matches(rest, topic[after:]) for after in range(len(topic)))
     if first == b"[":
         members, rest = redis_class(rest)

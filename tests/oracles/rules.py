@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,10 +51,13 @@ def rules_of(dialect: str | Rules) -> Rules:
     return RULES[dialect] if isinstance(dialect, str) else dialect
 
 
+def parts_of(text: str, rules: Rules) -> list[str]:
+    """Return the segments."""
+    return [] if not text and rules.empty_topic else text.split(rules.separator)
+
+
 def segments_of(text: str, rules: Rules) -> list[tuple[int, str]]:
     """Return each segment with the offset where it starts."""
-    if not text and rules.empty_topic:
-        return []
-    parts = text.split(rules.separator)
-    starts = [sum(len(part) + len(rules.separator) for part in parts[:place]) for place in range(len(parts))]
-    return list(zip(starts, parts, strict=True))
+    parts = parts_of(text, rules)
+    starts = itertools.accumulate((len(part) + len(rules.separator) for part in parts), initial=0)
+    return list(zip(starts, parts, strict=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.oracles.redis import redis_stars
@@ -65,9 +66,9 @@ def _offset(flaw: Flaw) -> int:
 
 
 def _size_flaw(text: str, max_bytes: int) -> Flaw | None:
-    surrogates = [offset for offset, char in enumerate(text) if "\ud800" <= char <= "\udfff"]
-    if surrogates:
-        return Flaw(surrogates[0], Reason.SURROGATE)
+    surrogate = re.search("[\ud800-\udfff]", text)
+    if surrogate:
+        return Flaw(surrogate.start(), Reason.SURROGATE)
     if len(text.encode()) <= max_bytes:
         return None
     return Flaw(len(text.encode()[:max_bytes].decode(errors="ignore")), Reason.LIMIT)
