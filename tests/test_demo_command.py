@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import shutil
 import subprocess
@@ -45,10 +46,10 @@ def said_here(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> s
     return said.out
 
 
-def share_of(colour: str, picture: Path) -> float:
-    """Which share of a picture's points have a colour."""
+def shares_of(colours: Sequence[str], picture: Path) -> list[float]:
+    """Which share of a picture's points have each colour."""
     points = imread(picture)[..., :3]
-    return float((np.abs(points - np.array(to_rgb(colour))).max(axis=-1) < 0.02).mean())
+    return [float((np.abs(points - np.array(to_rgb(colour))).max(axis=-1) < 0.02).mean()) for colour in colours]
 
 
 def test_the_karate_club_from_end_to_end(tmp_path: Path) -> None:
@@ -67,7 +68,7 @@ def test_the_karate_club_from_end_to_end(tmp_path: Path) -> None:
     assert len(re.findall(r"^ +latency, .+ +[\d.]+ ms *$", done.stdout, re.MULTILINE)) == 4
     picture = tmp_path / "stentor-demo.png"
     assert picture.read_bytes().startswith(PNG)
-    assert all(0.005 < share_of(colour, picture) < 0.2 for colour in COLOURS)
+    assert all(0.005 < share < 0.2 for share in shares_of(COLOURS, picture))
 
 
 def test_a_simulated_run_has_the_digest_that_the_readme_tells(tmp_path: Path) -> None:
@@ -115,13 +116,13 @@ def test_an_edge_list_of_ones_own(
     assert (tmp_path / "stentor-demo.png").read_bytes().startswith(PNG)
 
 
-def test_a_small_world(tmp_path: Path) -> None:
-    done = stentor(["demo", "--agents", "1000", "--rounds", "3"], tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "A small world of 1,000 agents, 3,000 friendships" in done.stdout
+def test_a_small_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = said_here(["--agents", "1000", "--rounds", "3"], capsys)
+    assert "A small world of 1,000 agents, 3,000 friendships" in said
     # 3 rounds of 1 + 1000 messages, to 1000 members, 2 x 3000 friends, 1001 to the historian, 1000 to the pollster.
-    assert re.search(r"^ +messages +3,003 *$", done.stdout, re.MULTILINE)
-    assert re.search(r"^ +deliveries +27,003 *$", done.stdout, re.MULTILINE)
+    assert re.search(r"^ +messages +3,003 *$", said, re.MULTILINE)
+    assert re.search(r"^ +deliveries +27,003 *$", said, re.MULTILINE)
     assert (tmp_path / "stentor-demo.png").read_bytes().startswith(PNG)
 
 
@@ -194,33 +195,42 @@ def test_the_picture_that_cannot_be_written(tmp_path: Path, capsys: pytest.Captu
     assert capsys.readouterr() == ("", error)
 
 
-def without(modules: Sequence[str], arguments: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the command line where some modules cannot be imported."""
+def without(modules: Sequence[str], calls: Sequence[Sequence[str]], folder: Path) -> list[tuple[int, str, str]]:
+    """Call the command line in a process where some modules cannot be imported: each status, and what was said."""
     program = (
-        "import sys\n"
+        "import io, json, sys\n"
+        "from contextlib import redirect_stderr, redirect_stdout\n"
         f"sys.modules.update(dict.fromkeys({list(modules)!r}))\n"
         "from stentor.__main__ import main\n"
-        f"sys.exit(main({list(arguments)!r}))\n"
+        "told = []\n"
+        f"for arguments in {[list(arguments) for arguments in calls]!r}:\n"
+        "    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:\n"
+        "        try:\n"
+        "            status = main(arguments)\n"
+        "        except SystemExit as stop:\n"
+        "            status = stop.code\n"
+        "    told.append((status, out.getvalue(), err.getvalue()))\n"
+        "print(json.dumps(told))\n"
     )
     whole = [sys.executable, "-c", program]
-    return subprocess.run(whole, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(whole, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return [(status or 0, out, err) for status, out, err in json.loads(done.stdout)]
 
 
 @pytest.mark.parametrize("missing", ["rich", "matplotlib", "networkx", "numpy"])
 def test_a_missing_extra_is_named(missing: str, tmp_path: Path) -> None:
-    done = without([missing], ["demo"], tmp_path)
     error = f"stentor demo: error: the demo needs {missing}: pip install 'stentor[demo]'\n"
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", error)
+    assert without([missing], [["demo"]], tmp_path) == [(2, "", error)]
 
 
 def test_help_needs_no_extra(tmp_path: Path) -> None:
     extra = ["rich", "matplotlib", "networkx", "numpy", "shtab"]
-    for arguments in (["--help"], ["demo", "--help"], ["--version"]):
-        done = without(extra, arguments, tmp_path)
-        assert (done.returncode, done.stderr) == (0, "")
-        assert "stentor" in done.stdout
-    done = without(extra, ["--print-completion", "bash"], tmp_path)
-    assert (done.returncode, done.stderr) == (2, "stentor: error: this needs shtab: pip install 'stentor[demo]'\n")
+    calls = [["--help"], ["demo", "--help"], ["--version"], ["--print-completion", "bash"]]
+    *helped, completed = without(extra, calls, tmp_path)
+    assert [(status, err) for status, _, err in helped] == [(0, "")] * 3
+    assert all("stentor" in out for _, out, _ in helped)
+    assert completed == (2, "", "stentor: error: this needs shtab: pip install 'stentor[demo]'\n")
 
 
 def test_a_command_is_needed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -76,6 +76,7 @@ def damage(disk: Disk, point: int, folder: Path, random: Random) -> tuple[list[o
     accepted = {number for word, numbers in told if word == "accepted" for number in numbers}
     acknowledged = {number for word, numbers in told if word == "acknowledged" for number in numbers}
     with closing(sqlite3.connect(folder / "after.db")) as connection:
+        connection.execute("PRAGMA synchronous = OFF")  # nobody needs what the disk would have of this copy
         if not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
             return [], len(accepted)
         found = faults(connection)

@@ -69,9 +69,13 @@ async def test_an_async_fixture_uses_the_bus(bus, agent):
 """
 
 
-def outcome(folder: Path, source: str, *options: str) -> tuple[dict[str, int], str]:
+NOT_ASYNC = "def test_plain(bus): ..."
+
+
+def outcome(folder: Path, sources: list[str], *options: str) -> tuple[dict[str, int], str]:
     """Run tests in a pytest of their own; return how many passed, failed and so on, and what it said."""
-    (folder / "test_it.py").write_text(source, encoding="utf-8")
+    for number, source in enumerate(sources):
+        (folder / f"test_{number}.py").write_text(source, encoding="utf-8")
     (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     command = [
         sys.executable,
@@ -90,29 +94,26 @@ def outcome(folder: Path, source: str, *options: str) -> tuple[dict[str, int], s
         command, cwd=folder, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False
     )
     counts = re.findall(r"(\d+) (passed|failed|errors?|skipped|warnings?)", done.stdout.splitlines()[-1])
-    return {name: int(number) for number, name in counts}, done.stdout + done.stderr
+    return {name.removesuffix("s"): int(number) for number, name in counts}, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("options", [(), ("-p", "no:trio")], ids=["with pytest-trio", "alone"])
-def test_the_bus_is_open_on_a_virtual_clock(tmp_path: Path, options: tuple[str, ...]) -> None:
-    if not options:
-        pytest.importorskip("pytest_trio", reason="pytest-trio is not installed: pip install pytest-trio")
-    counts, said = outcome(tmp_path, TESTS, *options)
-    assert counts == {"passed": 6, "failed": 1}, said
+def test_with_pytest_trio_the_bus_is_open_on_a_virtual_clock_and_in_async_fixtures(tmp_path: Path) -> None:
+    pytest.importorskip("pytest_trio", reason="pytest-trio is not installed: pip install pytest-trio")
+    counts, said = outcome(tmp_path, [TESTS, OTHER_FIXTURES])
+    assert counts == {"passed": 7, "failed": 1}, said
+    assert_the_failure_is_told(said)
+
+
+def test_alone_the_bus_is_open_on_a_virtual_clock_and_for_async_tests_only(tmp_path: Path) -> None:
+    counts, said = outcome(tmp_path, [TESTS, NOT_ASYNC], "-p", "no:trio")
+    assert counts == {"passed": 6, "failed": 1, "error": 1}, said
+    assert_the_failure_is_told(said)
+    assert "the fixture `bus` is for async tests" in said
+
+
+def assert_the_failure_is_told(said: str) -> None:
     assert "1 delivery has failed:" in said
     assert "agent 'scribe' on do 7: OSError('out of ink')" in said
-
-
-def test_async_fixtures_use_the_bus_with_pytest_trio(tmp_path: Path) -> None:
-    pytest.importorskip("pytest_trio", reason="pytest-trio is not installed: pip install pytest-trio")
-    counts, said = outcome(tmp_path, OTHER_FIXTURES)
-    assert counts == {"passed": 1}, said
-
-
-def test_a_test_that_is_not_async_is_told_so(tmp_path: Path) -> None:
-    counts, said = outcome(tmp_path, "def test_plain(bus): ...", "-p", "no:trio")
-    assert counts in ({"error": 1}, {"errors": 1}), said
-    assert "the fixture `bus` is for async tests" in said
 
 
 def test_who_does_not_ask_imports_nothing(tmp_path: Path) -> None:
@@ -122,5 +123,5 @@ def test_nothing_is_imported():
     assert "pytest_stentor" in sys.modules
     assert not {"stentor", "trio", "attrs"} & set(sys.modules)
 """
-    counts, said = outcome(tmp_path, source, "-p", "no:trio", "-p", "no:anyio")
+    counts, said = outcome(tmp_path, [source], "-p", "no:trio", "-p", "no:anyio")
     assert counts == {"passed": 1}, said
