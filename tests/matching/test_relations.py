@@ -64,6 +64,7 @@ class Universe:
         valid = [text for text in patterns if pattern_flaw(text, self.dialect) is None]
         rng = random.Random(7)
         self.patterns = [stentor.Pattern(text, self.dialect) for text in rng.sample(valid, min(len(valid), 340))]
+        self._sets: dict[str, int] = {}
 
     @functools.cached_property
     def matched(self) -> dict[str, int]:
@@ -72,10 +73,14 @@ class Universe:
 
     def matched_by(self, pattern: stentor.Pattern) -> int:
         """The set of topics that a pattern matches; that it matches rightly is shown elsewhere."""
-        return int("".join("01"[pattern.matches(topic)] for topic in self.topics), 2)
+        if pattern.text not in self._sets:
+            found = "".join("01"[pattern.matches(topic)] for topic in self.topics)
+            self._sets[pattern.text] = int(found, 2)
+        return self._sets[pattern.text]
 
+    @functools.cached_property
     def pairs(self) -> list[tuple[stentor.Pattern, stentor.Pattern]]:
-        """Return some pairs of patterns."""
+        """Some pairs of patterns."""
         pairs = [(pattern, other) for pattern in self.patterns for other in self.patterns]
         return random.Random(8).sample(pairs, min(len(pairs), PAIRS))
 
@@ -96,7 +101,7 @@ def test_a_pattern_includes_another_where_no_topic_says_otherwise(universe: Univ
     matched = universe.matched
     wrong = [
         (pattern.text, other.text)
-        for pattern, other in universe.pairs()
+        for pattern, other in universe.pairs
         if pattern.includes(other) != (matched[other.text] & ~matched[pattern.text] == 0)
     ]
     assert wrong == []
@@ -106,7 +111,7 @@ def test_patterns_overlap_where_a_topic_matches_both(universe: Universe) -> None
     matched = universe.matched
     wrong = [
         (pattern.text, other.text)
-        for pattern, other in universe.pairs()
+        for pattern, other in universe.pairs
         if pattern.overlaps(other) != (matched[pattern.text] & matched[other.text] != 0)
     ]
     assert wrong == []
