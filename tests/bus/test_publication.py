@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import inspect
-import subprocess
-import sys
 import weakref
 from collections.abc import Awaitable, Coroutine
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -263,32 +262,96 @@ async def test_what_is_over_leaves_nothing_behind() -> None:
         assert [reference() for reference in seen] == [None] * 3
 
 
-CHAIN = """
-import trio, stentor
-
-async def published(held):
-    last = None
+@pytest.mark.parametrize("method", ["publish", "request"])
+async def test_an_error_on_its_way_gets_there_past_one_that_nobody_awaits(method: str) -> None:
     async with stentor.open_bus() as bus:
-        for _ in range(200_000):
-            last = held(await bus.publish("t", last))
+        make = getattr(bus, method)
+        with (
+            pytest.warns(RuntimeWarning, match=rf"'Bus\.{method}' was never awaited"),
+            pytest.raises(ZeroDivisionError),
+        ):
+            _ = [make("t"), 1 / 0]
+        with (
+            pytest.warns(RuntimeWarning, match="was never awaited"),
+            pytest.raises(TypeError, match="not subscriptable"),
+        ):
+            make("t")["x"]
 
-def made():
-    last = None
-    for _ in range(200_000):
-        last = stentor.Message(topic="t", payload=last, id="1", timestamp=0.0)
 
-"""
+@pytest.mark.parametrize("method", ["publish", "request"])
+async def test_whoever_is_awaited_can_hand_on_to_it(method: str) -> None:
+    class Later:
+        def __await__(self) -> Any:
+            return (yield from getattr(bus, method)("t", 5).__await__())
+
+    async def echo(message: stentor.Message) -> object:
+        return message.payload
+
+    async with stentor.open_bus() as bus:
+        bus.register("a", echo).subscribe("t")
+        answer: Any = await Later()
+        assert (answer.message if method == "publish" else answer).payload == 5
 
 
-@pytest.mark.parametrize(
-    "program",
-    [
-        "trio.run(published, lambda receipt: receipt)",
-        "trio.run(published, lambda receipt: receipt.message)",
-        "trio.run(published, lambda receipt: [receipt.message])",
-        "made()",
-    ],
-)
-def test_a_long_chain_of_messages_each_of_which_holds_the_last_can_end(program: str) -> None:
-    """In a process of its own, for it would be the end of this one."""
-    subprocess.run([sys.executable, "-c", CHAIN + program], check=True, timeout=60)
+async def test_one_that_was_to_be_awaited_and_never_began_is_warned_of() -> None:
+    async with stentor.open_bus() as bus:
+        with pytest.warns(RuntimeWarning, match="was never awaited"):
+            bus.publish("t").__await__()
+        assert bus.statistics().messages == 0
+
+
+@pytest.mark.parametrize("method", ["publish", "publish_nowait"])
+@pytest.mark.parametrize("option", ["ttl", "headers", "content_type", "in_reply_to"])
+async def test_only_a_flag_can_be_false(method: str, option: str) -> None:
+    async with stentor.open_bus() as bus:
+        with pytest.raises((TypeError, ValueError), match=option):
+            answer = getattr(bus, method)("t", **{option: False})
+            await answer
+
+
+@pytest.mark.real_clock
+async def test_from_another_thread_it_is_refused_and_nothing_is_stuck() -> None:
+    heard: list[object] = []
+    refused: list[str] = []
+
+    async def hear(message: stentor.Message) -> None:
+        heard.append(message.payload)
+
+    def publish_there() -> None:
+        for publish in (lambda: bus.publish_nowait("t", 1), lambda: bus.publish("t", 2).send(None)):
+            with pytest.raises(RuntimeError) as error:
+                publish()
+            refused.append(str(error.value))
+
+    async with stentor.open_bus() as bus:
+        bus.register("a", hear).subscribe("t")
+        thread = Thread(target=publish_there)
+        thread.start()
+        thread.join()  # while a task of the bus's thread runs
+        await trio.to_thread.run_sync(publish_there)  # while none does
+        assert len(refused) == 4
+        assert all("portal()" in text for text in refused)
+        await bus.publish("t", 3)
+        await bus.settled()
+        assert heard == [3]
+        assert bus.statistics().messages == 1
+
+
+async def test_outside_of_a_task_it_is_refused() -> None:
+    """Trio may be about to wait: it would not look any more whether a worker was called."""
+    refused: list[str] = []
+
+    class Publishes(trio.abc.Instrument):
+        def before_io_wait(self, timeout: float) -> None:
+            del timeout
+            with pytest.raises(RuntimeError) as error:
+                bus.publish_nowait("t")
+            refused.append(str(error.value))
+
+    async with stentor.open_bus() as bus:
+        instrument = Publishes()
+        trio.lowlevel.add_instrument(instrument)
+        await trio.lowlevel.checkpoint()
+        trio.lowlevel.remove_instrument(instrument)
+        assert refused
+        assert bus.statistics().messages == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from threading import get_ident
 from typing import TYPE_CHECKING, Final, Unpack
 
 import trio
@@ -42,6 +43,7 @@ class Sending(Publisher):
         self._desk = parts.requests.desk
         self._opened_at = parts.clock()
         self._state = "open"
+        self._thread = get_ident()
         self._extensions: dict[str, Extension] = {}
         self._everybody = reserved_topic(parts.settings.dialect, "broadcast")
         parts.calls.on_answer = self._answer
@@ -289,6 +291,7 @@ class Sending(Publisher):
         addressing: AddressingMode = AddressingMode.TOPIC,
     ) -> Message:
         self._check_accepting()
+        self._check_inside()
         return self._admit_message(self._parts.stamper.stamp(topic, payload, addressing, **options))
 
     def _admit_message(self, message: Message) -> Message:
@@ -326,6 +329,17 @@ class Sending(Publisher):
         """Refuse what comes when the bus is closed or, from outside of handlers, when it is closing."""
         if self._state != "open" and (self._state == "closed" or self._parts.current.get() is None):
             self._check_open()
+
+    def _check_inside(self) -> None:
+        """Refuse what comes from elsewhere than a task of the bus's own run: nobody would be woken for it."""
+        try:
+            trio.lowlevel.current_task()
+            is_inside = get_ident() == self._thread
+        except RuntimeError:
+            is_inside = False
+        if not is_inside:
+            msg = "only a task of the trio run that the bus is in may hand it a message; others do so by bus.portal()"
+            raise RuntimeError(msg)
 
     def _check_open(self) -> None:
         if self._state != "open":

@@ -99,6 +99,10 @@ pub(crate) trait ShortWay {
 }
 
 /// Puts a short way in front of a method, whose name, signature, docstring and errors stay what they are.
+///
+/// At each call CPython looks in the method's definition for the function, which is another then; how that is called
+/// depends on the flags, which stay. The name of an argument is the same object wherever it is written in a program; one
+/// that was put together goes the long way.
 pub(crate) fn shorten<S: ShortWay>(py: Python<'_>) -> PyResult<()> {
     let method = py.get_type::<S::Class>().getattr(S::METHOD)?;
     let unlike = || PySystemError::new_err(format!("{} is not such a method", S::METHOD));

@@ -54,6 +54,7 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::delivery::learn_when_collected(module.py());
         crate::delivery::end_here::<Message>(module.py());
         crate::delivery::end_here::<Receipt>(module.py());
         crate::delivery::end_here::<Delivery>(module.py());

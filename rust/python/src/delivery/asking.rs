@@ -14,6 +14,7 @@ use super::pump::Pump;
 use super::requests::Request;
 use super::routes::Selection;
 use super::seats::{Seat, Seats};
+use super::uncollected::Uncollected;
 
 /// The ordinary way of a question: nothing is said of it but its sender, and all for whom it is have room.
 struct Way<'a, 'py> {
@@ -112,6 +113,8 @@ impl Desk {
         if !(timeout > 0.0 && timeout.is_finite()) {
             return Ok(None);
         }
+        let now = door.meter.get().time(py)?; // by a clock that may be anybody's
+        let _uncollected = Uncollected::begin(py);
         let Some(way) = door.way_of_question(py, topic, sender)? else {
             return Ok(None);
         };
@@ -124,7 +127,6 @@ impl Desk {
         let seat = desk.seats.take(py)?;
         let cause = way.asker.as_ref();
         let cause = cause.map(|asker| asker.get().message.get().share_id(py));
-        let now = door.meter.get().time(py)?;
         let deadline = now + timeout;
         let message = Message::ordinary(
             way.topic.unbind(),

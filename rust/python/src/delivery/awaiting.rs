@@ -80,10 +80,24 @@ pub(crate) fn warn_never_awaited(py: Python<'_>, text: &CStr) -> PyResult<()> {
     PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), text, 1)
 }
 
+/// Does the last thing for an object, which may be let go of while an error is on its way: that goes on afterwards.
+pub(crate) fn at_last(act: impl FnOnce(Python<'_>) -> PyResult<()>) {
+    Python::attach(|py| {
+        let pending = PyErr::take(py);
+        if let Err(error) = act(py) {
+            error.write_unraisable(py, None);
+        }
+        if let Some(pending) = pending {
+            pending.restore(py);
+        }
+    });
+}
+
 /// Lets CPython step an awaitable directly: what it would do instead is to call a method, and to raise and catch.
 ///
 /// Up to 3.11 it sends. From 3.12 on it takes what comes next, and that an awaitable has ended it must be told by an
-/// exception; but that can be had for less than a class asks for one.
+/// exception; but one can be made without the constructor of its class. A method that is called by its name, `__next__`
+/// or `send`, is still that of PyO3.
 pub(crate) fn step_directly<T: Awaited + PyTypeInfo>(py: Python<'_>) {
     // SAFETY: the type is a heap type made by this module, whose slots are writable and which nobody uses yet.
     unsafe {
@@ -169,6 +183,9 @@ unsafe extern "C" fn next_of<T: Awaited>(awaitable: *mut ffi::PyObject) -> *mut 
 
 /// Raises a `StopIteration` that holds an answer, of which it takes the reference.
 ///
+/// The interpreter takes the answer out and lets go of it. So it has no `args` and no context, which cost as much as all
+/// the rest; only who steps by `next`, or traces, can see that.
+///
 /// # Safety
 ///
 /// It is one.
@@ -218,6 +235,10 @@ macro_rules! driven_by_hand {
             fn __await__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
                 <Self as Awaited>::begin_await(&slf)?;
                 Ok(slf)
+            }
+
+            fn __iter__(slf: Py<Self>) -> Py<Self> {
+                slf
             }
 
             fn __next__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {

@@ -12,6 +12,7 @@ use super::pump::Pump;
 use super::receipt::Receipt;
 use super::routes::{RouteState, Selection};
 use super::time::Meter;
+use super::uncollected::Uncollected;
 
 /// The ids of the messages that one bus stamps: a prefix, and a number each.
 #[pyclass(module = "stentor._native", frozen)]
@@ -131,19 +132,22 @@ impl Door {
         sender: Option<&Bound<'_, PyAny>>,
         running: Option<&Bound<'_, Running>>,
     ) -> PyResult<Option<Receipt>> {
-        let sender = sender.filter(|one| !one.is_none());
-        let (Some(pump), Some(topic)) = (&self.pump, self.admitted(topic, sender)) else {
-            return Ok(None);
-        };
-        let pump = pump.get();
-        let Some(selection) = self.selection(py, topic)? else {
+        let Some(pump) = self.pump.as_ref().map(Py::get) else {
             return Ok(None);
         };
         if pump.task_to_go_on(py)?.is_none() {
             return Ok(None);
         }
+        let now = self.meter.get().time(py)?; // by a clock that may be anybody's
+        let _uncollected = Uncollected::begin(py);
+        let sender = sender.filter(|one| !one.is_none());
+        let Some(topic) = self.admitted(topic, sender) else {
+            return Ok(None);
+        };
+        let Some(selection) = self.selection(py, topic)? else {
+            return Ok(None);
+        };
         let running = running.map(Bound::get);
-        let now = self.meter.get().time(py)?;
         let message = Message::ordinary(
             topic.clone().unbind(),
             payload.clone().unbind(),

@@ -287,12 +287,17 @@ impl Lane {
 
     #[inline(never)]
     fn pop_most_urgent(&self, wanted: impl FnOnce(&Entry) -> bool) -> Option<Entry> {
-        let mut ghosts = Vec::new();
-        let entry = self
-            .queues
-            .with(|queues| pop_if(queues.front(&mut ghosts)?, wanted));
-        drop(ghosts);
-        entry
+        loop {
+            let mut ghosts = Vec::new();
+            self.queues
+                .with(|queues| queues.front(&mut ghosts).is_some());
+            if ghosts.is_empty() {
+                break;
+            } // else they go here, where nothing has been taken out that a finalizer could push out once more
+        }
+        let mut none = Vec::new();
+        self.queues
+            .with(|queues| pop_if(queues.front(&mut none)?, wanted))
     }
 
     /// Does something with every entry outside of the cell, and keeps those that it says.

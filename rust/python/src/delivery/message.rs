@@ -443,6 +443,10 @@ impl Message {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.payload)?;
         visit.call(&self.headers)?;
-        visit.call(&self.priority)
+        visit.call(&self.priority)?;
+        visit.call(&self.sender)?;
+        visit.call(&self.content_type)?;
+        visit.call(&self.in_reply_to)?;
+        visit.call(&self.addressing)
     }
 }

@@ -52,6 +52,7 @@ mod subscribed;
 mod suspended;
 mod time;
 mod trio_state;
+mod uncollected;
 mod workers;
 
 pub(crate) use alarms::Alarms;
@@ -78,4 +79,5 @@ pub(crate) use requests::Request;
 pub(crate) use routes::{RouteState, Selection, Target};
 pub(crate) use shift::Shift;
 pub(crate) use time::Meter;
+pub(crate) use uncollected::learn_when_collected;
 pub(crate) use workers::WorkersState;

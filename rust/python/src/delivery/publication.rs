@@ -6,7 +6,7 @@ use pyo3::types::{PyDict, PyNone};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::awaiting::{
-    Awaited, Step, driven_by_hand, go_on, like_a_coroutine, told, warn_never_awaited,
+    Awaited, Step, at_last, driven_by_hand, go_on, like_a_coroutine, told, warn_never_awaited,
 };
 use super::cell::LockedCell;
 use super::coroutine::send;
@@ -133,16 +133,20 @@ impl Awaited for Publication {
         let (topic, sender) = (call.topic.bind(py), call.sender.as_ref());
         let sender = sender.map(|sender| sender.bind(py));
         let publisher = call.publisher.get();
-        let receipt = match publisher.door(py) {
-            Some(door) => door
-                .into_bound(py)
-                .get()
-                .publish(py, topic, payload, sender)?,
-            None => None,
+        let receipt = match publisher.door(py).map(|door| door.into_bound(py)) {
+            Some(door) => door.get().publish(py, topic, payload, sender),
+            None => Ok(None),
         };
-        let Some(receipt) = receipt else {
-            drop(publication.stage.replace(Stage::Ready(call)));
-            return Ok(None);
+        let receipt = match receipt {
+            Ok(Some(receipt)) => receipt,
+            Ok(None) => {
+                drop(publication.stage.replace(Stage::Ready(call)));
+                return Ok(None);
+            }
+            Err(error) => {
+                call.drop_ref(py);
+                return Err(error);
+            }
         };
         publisher.keep(slf);
         call.drop_ref(py);
@@ -201,15 +205,11 @@ driven_by_hand! { Publication }
 like_a_coroutine! { Publication }
 
 impl Drop for Publication {
-    /// Warns, as Python does, of a publish that nobody has awaited.
+    /// Warns, as Python does, of a publish that never began.
     fn drop(&mut self) {
-        if self.is_fresh() {
-            Python::attach(|py| {
-                let text = c"coroutine 'Bus.publish' was never awaited";
-                if let Err(error) = warn_never_awaited(py, text) {
-                    error.write_unraisable(py, None);
-                }
-            });
+        if self.stage.with(|stage| matches!(stage, Stage::Ready(_))) {
+            let text = c"coroutine 'Bus.publish' was never awaited";
+            at_last(|py| warn_never_awaited(py, text));
         }
     }
 }

@@ -11,7 +11,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use super::asking::Desk;
 use super::cell::LockedCell;
 use super::door::Door;
-use super::moulds::{is_unshared, moulded};
+use super::moulds::{is_unshared, moulded, release};
 use super::publication::{Call, Publication};
 use crate::directly::{LongWay, ShortWay};
 
@@ -27,6 +27,9 @@ const RARELY: [&str; 8] = [
     "in_reply_to",
 ];
 
+/// The first of them, which are as good as not said where they are false.
+const FLAGS: usize = 2;
+
 /// What was said of that; each argument that was not given is null.
 type Said<'py> = [Option<Bound<'py, PyAny>>; RARELY.len()];
 
@@ -37,9 +40,10 @@ fn unusual<'py>(py: Python<'py>, said: Said<'py>) -> PyResult<Option<Bound<'py, 
         return Ok(None);
     }
     let keywords = PyDict::new(py);
-    for (name, given) in RARELY.iter().zip(said) {
+    for (place, (name, given)) in RARELY.iter().zip(said).enumerate() {
+        let is_left = |given: &Bound<'_, PyAny>| place < FLAGS && given.is(PyBool::new(py, false));
         if let Some(given) = given
-            && !given.is(PyBool::new(py, false))
+            && !is_left(&given)
         {
             keywords.set_item(name, given)?;
         }
@@ -108,7 +112,10 @@ impl Publisher {
                 spare.get().restart(call);
                 Ok(spare)
             }
-            _ => Py::new(py, Publication::of(call)),
+            other => {
+                release(py, other.map(Py::into_any));
+                Py::new(py, Publication::of(call))
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::asking::Desk;
 use super::awaiting::{
-    Awaited, Step, driven_by_hand, go_on, like_a_coroutine, told, warn_never_awaited,
+    Awaited, Step, at_last, driven_by_hand, go_on, like_a_coroutine, told, warn_never_awaited,
 };
 use super::cell::LockedCell;
 use super::coroutine::send;
@@ -209,10 +209,6 @@ impl Publisher {
 
 #[pymethods]
 impl Question {
-    fn __iter__(slf: Py<Self>) -> Py<Self> {
-        slf
-    }
-
     /// Call it off.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         match self.stage.replace(Stage::Spent) {
@@ -241,16 +237,13 @@ impl Question {
 impl Drop for Question {
     /// Lets no answer come to who has gone, and warns, as Python does, of a question that nobody has awaited.
     fn drop(&mut self) {
-        let end = |py: Python<'_>| match self.stage.replace(Stage::Spent) {
-            Stage::Waiting(request) => Request::leave(request.bind(py), py),
-            Stage::Fresh => warn_never_awaited(py, c"coroutine 'Bus.request' was never awaited"),
-            Stage::Slow(_) | Stage::Spent => Ok(()),
-        };
         if self.stage.with(|stage| !matches!(stage, Stage::Spent)) {
-            Python::attach(|py| {
-                if let Err(error) = end(py) {
-                    error.write_unraisable(py, None);
+            at_last(|py| match self.stage.replace(Stage::Spent) {
+                Stage::Waiting(request) => Request::leave(request.bind(py), py),
+                Stage::Fresh => {
+                    warn_never_awaited(py, c"coroutine 'Bus.request' was never awaited")
                 }
+                Stage::Slow(_) | Stage::Spent => Ok(()),
             });
         }
     }

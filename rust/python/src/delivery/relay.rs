@@ -14,6 +14,7 @@ use super::message::Message;
 use super::moulds::moulded;
 use super::pump::Pump;
 use super::routes::{Selection, Target};
+use super::uncollected::Uncollected;
 
 /// One relayed message, of which somebody wants to know when everybody is done with it.
 struct Item {
@@ -280,6 +281,7 @@ impl Door {
         own: &Bound<'py, PyTuple>,
         watch: Option<(&Py<Relay>, Bound<'py, PyAny>)>,
     ) -> PyResult<Option<usize>> {
+        let _uncollected = Uncollected::begin(py);
         let state = message.get();
         let topic = state.topic.bind(py);
         if !state.is_to_a_topic() || !state.is_stamped(py)? || !self.has_free_way(topic) {

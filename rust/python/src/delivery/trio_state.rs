@@ -49,9 +49,29 @@ impl Slot {
     }
 }
 
+/// A thread, as the interpreter knows it.
+#[derive(PartialEq)]
+struct Thread(*mut ffi::PyThreadState);
+
+// SAFETY: it is compared, and never followed.
+unsafe impl Send for Thread {}
+// SAFETY: as above.
+unsafe impl Sync for Thread {}
+
+impl Thread {
+    /// The one that runs.
+    #[inline]
+    fn this() -> Self {
+        // SAFETY: whoever comes here is attached.
+        Self(unsafe { ffi::PyThreadState_Get() })
+    }
+}
+
 /// What trio keeps about a thread: under `task` the task that runs, in it its status, in that whether it is cancelled.
 pub(crate) struct TrioState {
     state: Py<PyDict>,
+    /// The thread of which it is.
+    thread: Thread,
     status: Option<Slot>,
     cancelled: Option<Slot>,
 }
@@ -65,12 +85,16 @@ impl TrioState {
             status: Slot::of(&task, "_cancel_status"),
             cancelled: Slot::of(&status, "effectively_cancelled"),
             state: state.unbind(),
+            thread: Thread::this(),
         })
     }
 
-    /// The task that runs, if any does.
+    /// The task that runs, if any does, in its own thread.
     #[inline]
     pub(crate) fn task<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if self.thread != Thread::this() {
+            return Ok(None);
+        }
         found(self.state.bind(py), intern!(py, "task"))
     }
 
