@@ -44,7 +44,8 @@ thread_local! {
 /// `Py::new` calls the constructor of the class `object`, which takes more instructions than the rest of making it. All
 /// that it does for a class without `__dict__` is to ask the class for memory, which comes filled with zeros; those are
 /// what the rest of an object of ours begins with, a list of weak references that is empty. That it is when an object is
-/// over, too: then the next one can have the memory as it is. Who traces memory is told of the place that asked for it first.
+/// over, too: then the next one can have the memory as it is. Who traces memory is told of the place that asked for it
+/// first.
 pub(crate) struct Mould {
     shape: LockedCell<Option<Shape>>,
     kept: LockedCell<Vec<Kept>>,
