@@ -662,6 +662,7 @@ class Publisher:
             PermissionDeniedError: The sender may not publish to it.
             MailboxFullError: A mailbox with `Overflow.FAIL` is full; nobody gets the message.
             ValueError: An option is out of its range, or `topic` is reserved.
+            RuntimeError: It is not called by a task of the trio run that the bus is in; others use `portal`.
             trio.WouldBlock: A mailbox with `Overflow.BLOCK` is full; nobody gets the message.
             trio.ClosedResourceError: The bus is closed.
         """

@@ -293,6 +293,16 @@ async def test_whoever_is_awaited_can_hand_on_to_it(method: str) -> None:
         assert (answer.message if method == "publish" else answer).payload == 5
 
 
+@pytest.mark.parametrize("method", ["publish", "request"])
+async def test_what_has_not_begun_can_be_sent_nothing(method: str) -> None:
+    async with stentor.open_bus() as bus:
+        awaitable = getattr(bus, method)("t")
+        with pytest.raises(TypeError, match="has not begun"):
+            awaitable.send(5)
+        awaitable.close()
+        assert bus.statistics().messages == 0
+
+
 async def test_one_that_was_to_be_awaited_and_never_began_is_warned_of() -> None:
     async with stentor.open_bus() as bus:
         with pytest.warns(RuntimeWarning, match="was never awaited"):

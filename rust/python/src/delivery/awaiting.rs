@@ -249,6 +249,10 @@ macro_rules! driven_by_hand {
             /// Begin, or go on with what trio answers.
             #[pyo3(signature = (value, /))]
             fn send(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+                if !value.is_none() && !slf.get().has_begun() {
+                    let text = "can't send a value that is not None to what has not begun";
+                    return Err(pyo3::exceptions::PyTypeError::new_err(text));
+                }
                 told(go_on(slf, value)?)
             }
 

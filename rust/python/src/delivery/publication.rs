@@ -101,9 +101,14 @@ impl Publication {
         self.by_machine(py)
     }
 
+    /// Whether it is on its way, or over.
+    fn has_begun(&self) -> bool {
+        !self.stage.with(|stage| matches!(stage, Stage::Ready(_)))
+    }
+
     /// Whether nobody has awaited it.
     fn is_fresh(&self) -> bool {
-        !self.awaited.get() && self.stage.with(|stage| matches!(stage, Stage::Ready(_)))
+        !self.awaited.get() && !self.has_begun()
     }
 }
 
@@ -207,7 +212,7 @@ like_a_coroutine! { Publication }
 impl Drop for Publication {
     /// Warns, as Python does, of a publish that never began.
     fn drop(&mut self) {
-        if self.stage.with(|stage| matches!(stage, Stage::Ready(_))) {
+        if !self.has_begun() {
             let text = c"coroutine 'Bus.publish' was never awaited";
             at_last(|py| warn_never_awaited(py, text));
         }

@@ -135,6 +135,11 @@ impl Question {
         }
     }
 
+    /// Whether it is on its way, or over.
+    fn has_begun(&self) -> bool {
+        !self.stage.with(|stage| matches!(stage, Stage::Fresh))
+    }
+
     /// The coroutine that waits here.
     fn waiting(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         match self.at(py) {
