@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 use pyo3::{Borrowed, PyClass, PyTypeInfo, ffi};
 
-use crate::panics::caught;
+use crate::panics::{caught, handed_over};
 
 /// A method of one argument, which cannot be given by name.
 ///
@@ -65,17 +65,11 @@ unsafe extern "C" fn call<M: Method>(
         };
         M::call(&slf, &argument)
     });
-    match answer {
-        Ok(answer) => answer.into_ptr(),
-        Err(error) => {
-            error.restore(py);
-            std::ptr::null_mut()
-        }
-    }
+    handed_over(py, answer.map(Bound::into_ptr))
 }
 
-/// The function of a method that has got a short way.
-pub(crate) type LongWay = OnceLock<ffi::PyCFunctionFastWithKeywords>;
+/// What a short way must know of its method: the function that it had, and the name of the argument that may be named.
+pub(crate) type LongWay = OnceLock<(ffi::PyCFunctionFastWithKeywords, Py<PyString>)>;
 
 /// A short way into a method, for a call of which nothing is said but two arguments by place and one by name.
 ///
@@ -85,7 +79,7 @@ pub(crate) trait ShortWay {
     /// The method, which parses its arguments by itself and may be called with keywords.
     const METHOD: &str;
     /// The argument that may be given by name.
-    fn keyword(py: Python<'_>) -> &Bound<'_, PyString>;
+    const KEYWORD: &str;
 
     fn call<'py>(
         slf: &Bound<'py, Self::Class>,
@@ -94,9 +88,21 @@ pub(crate) trait ShortWay {
         named: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>>;
 
-    /// Where the long way is kept.
+    /// Where it is kept; see `own_long_way`.
     fn long_way() -> &'static LongWay;
 }
+
+/// The place for the long way of a method, for its `ShortWay`.
+macro_rules! own_long_way {
+    () => {
+        fn long_way() -> &'static $crate::directly::LongWay {
+            static LONG: $crate::directly::LongWay = $crate::directly::LongWay::new();
+            &LONG
+        }
+    };
+}
+
+pub(crate) use own_long_way;
 
 /// Puts a short way in front of a method, whose name, signature, docstring and errors stay what they are.
 ///
@@ -118,7 +124,7 @@ pub(crate) fn shorten<S: ShortWay>(py: Python<'_>) -> PyResult<()> {
             return Err(unlike());
         }
         let long = definition.ml_meth.PyCFunctionFastWithKeywords;
-        S::long_way().get_or_init(|| long);
+        S::long_way().get_or_init(|| (long, PyString::intern(py, S::KEYWORD).unbind()));
         (*method).d_method = Box::leak(Box::new(ffi::PyMethodDef {
             ml_meth: ffi::PyMethodDefPointer {
                 PyCFunctionFastWithKeywords: short::<S>,
@@ -137,34 +143,31 @@ unsafe extern "C" fn short<S: ShortWay>(
 ) -> *mut ffi::PyObject {
     // SAFETY: whoever calls a method is attached.
     let py = unsafe { Python::assume_attached() };
+    let Some((long, keyword)) = S::long_way().get() else {
+        let error = PySystemError::new_err("a method without a long way");
+        return handed_over(py, Err(error));
+    };
     // SAFETY: Python lends all of it for the call, as many arguments as are counted and as many more as have names, and
-    // has checked that the first is of the class.
-    let answer = unsafe {
+    // has checked that the first is of the class. The long way is called with what this was called with.
+    unsafe {
         let given = |place: ffi::Py_ssize_t| Borrowed::from_ptr(py, *arguments.offset(place));
         let is_named = !names.is_null();
         let is_short = matches!(count, 1 | 2)
             && (!is_named
                 || ffi::PyTuple_GET_SIZE(names) == 1
-                    && ffi::PyTuple_GET_ITEM(names, 0) == S::keyword(py).as_ptr());
-        if is_short {
-            let slf = Borrowed::from_ptr(py, slf).cast_unchecked::<S::Class>();
-            let second = (count == 2).then(|| given(1));
-            let by_name = is_named.then(|| given(count));
-            caught(|| S::call(&slf, &given(0), second.as_deref(), by_name.as_deref()))
-        } else {
-            Ok(None)
+                    && ffi::PyTuple_GET_ITEM(names, 0) == keyword.as_ptr());
+        if !is_short {
+            return long(slf, arguments, count, names);
         }
-    };
-    let answer = answer.and_then(|answer| match (answer, S::long_way().get()) {
-        (Some(answer), _) => Ok(answer.into_ptr()),
-        // SAFETY: it is called with what this was called with.
-        (None, Some(long)) => Ok(unsafe { long(slf, arguments, count, names) }),
-        (None, None) => Err(PySystemError::new_err("a method without a long way")),
-    });
-    answer.unwrap_or_else(|error| {
-        error.restore(py);
-        std::ptr::null_mut()
-    })
+        let object = Borrowed::from_ptr(py, slf).cast_unchecked::<S::Class>();
+        let second = (count == 2).then(|| given(1));
+        let by_name = is_named.then(|| given(count));
+        match caught(|| S::call(&object, &given(0), second.as_deref(), by_name.as_deref())) {
+            Ok(None) => long(slf, arguments, count, names),
+            Ok(Some(answer)) => answer.into_ptr(),
+            Err(error) => handed_over(py, Err(error)),
+        }
+    }
 }
 
 /// The tuple of some objects, which are taken out.

@@ -1,7 +1,8 @@
-//! Panics where Python calls a function that PyO3 has not wrapped.
+//! Errors and panics where Python calls a function that PyO3 has not wrapped.
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use pyo3::ffi;
 use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 
@@ -9,6 +10,18 @@ use pyo3::prelude::*;
 #[inline]
 pub(crate) fn caught<R>(act: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
     catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| Err(told(&*panic)))
+}
+
+/// An answer as Python takes it: null where an error is raised, which it then is.
+#[inline]
+pub(crate) fn handed_over(
+    py: Python<'_>,
+    answer: PyResult<*mut ffi::PyObject>,
+) -> *mut ffi::PyObject {
+    answer.unwrap_or_else(|error| {
+        error.restore(py);
+        std::ptr::null_mut()
+    })
 }
 
 #[cold]

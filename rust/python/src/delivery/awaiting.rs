@@ -13,7 +13,7 @@ use pyo3::types::PyTuple;
 use pyo3::{Borrowed, PyClass, PyTypeInfo};
 
 use super::coroutine::Stepped;
-use crate::panics::caught;
+use crate::panics::{caught, handed_over};
 
 /// How far an awaitable came.
 pub(crate) enum Step {
@@ -149,16 +149,8 @@ unsafe extern "C" fn await_of<T: Awaited>(awaitable: *mut ffi::PyObject) -> *mut
     unsafe {
         let py = Python::assume_attached();
         let borrowed = Borrowed::from_ptr(py, awaitable).cast_unchecked::<T>();
-        match T::begin_await(&borrowed) {
-            Ok(()) => {
-                ffi::Py_INCREF(awaitable);
-                awaitable
-            }
-            Err(error) => {
-                error.restore(py);
-                std::ptr::null_mut()
-            }
-        }
+        let begun = T::begin_await(&borrowed);
+        handed_over(py, begun.map(|()| ffi::Py_NewRef(awaitable)))
     }
 }
 
@@ -169,8 +161,7 @@ unsafe extern "C" fn next_of<T: Awaited>(awaitable: *mut ffi::PyObject) -> *mut 
         let py = Python::assume_attached();
         let expected = Borrowed::from_ptr(py, awaitable).cast_unchecked::<T>();
         if let Err(error) = T::expected(&expected) {
-            error.restore(py);
-            return std::ptr::null_mut();
+            return handed_over(py, Err(error));
         }
         match send_to::<T>(awaitable, ffi::Py_None(), &raw mut result) {
             ffi::PySendResult::PYGEN_NEXT => return result,

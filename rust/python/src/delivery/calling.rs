@@ -51,6 +51,7 @@ impl Pump {
         }
         self.journals
             .begun(py, recipient, message.get(), attempt, (meter, started))?;
+        // As `inside` does, but that a closure would be a function of its own here.
         let stepped = match enter(py, &spare.context) {
             Ok(()) => {
                 let stepped = self.first_step(py, recipient, handler, &message, spare);

@@ -69,13 +69,19 @@ impl<T: Copy + std::ops::AddAssign> LockedCell<T> {
     }
 }
 
+/// Lets go of an object that may be there.
+#[inline(always)]
+pub(crate) fn release<T>(py: Python<'_>, object: Option<Py<T>>) {
+    if let Some(object) = object {
+        object.drop_ref(py);
+    }
+}
+
 impl<T> LockedCell<Option<Py<T>>> {
     /// Puts an object in, and lets go of the one that was there.
     #[inline]
     pub(crate) fn put(&self, py: Python<'_>, value: Option<Py<T>>) {
-        if let Some(last) = self.replace(value) {
-            last.drop_ref(py);
-        }
+        release(py, self.replace(value));
     }
 
     /// Another reference to the object, if there is one.

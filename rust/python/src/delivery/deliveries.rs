@@ -8,9 +8,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::cell::{LockedCell, properties, references};
+use super::cell::{LockedCell, properties, references, release};
 use super::message::Message;
-use super::moulds::{Moulded, own_mould, release};
+use super::moulds::{Moulded, own_mould};
 use super::routes::Target;
 
 /// It waits in a mailbox.

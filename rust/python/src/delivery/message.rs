@@ -4,8 +4,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyMappingProxy, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::cell::LockedCell;
-use super::moulds::{Moulded, own_mould, release};
+use super::cell::{LockedCell, release};
+use super::moulds::{Moulded, own_mould};
 
 /// Objects of `stentor._values.messages` that stand for what most messages say.
 struct Defaults {

@@ -216,14 +216,6 @@ unsafe fn end<T: Moulded>(object: *mut ffi::PyObject) {
     }
 }
 
-/// Lets go of an object that may be there.
-#[inline(always)]
-pub(crate) fn release(py: Python<'_>, object: Option<Py<PyAny>>) {
-    if let Some(object) = object {
-        object.drop_ref(py);
-    }
-}
-
 /// Whether nobody else has a reference to an object of which this is one.
 #[inline]
 pub(crate) fn is_unshared<T>(object: &Py<T>) -> bool {

@@ -8,7 +8,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use super::awaiting::{
     Awaited, Step, at_last, driven_by_hand, go_on, like_a_coroutine, told, warn_never_awaited,
 };
-use super::cell::LockedCell;
+use super::cell::{LockedCell, release};
 use super::coroutine::send;
 use super::moulds::moulded;
 use super::publishing::{Publisher, by_machine};
@@ -29,9 +29,8 @@ impl Call {
     fn drop_ref(self, py: Python<'_>) {
         self.publisher.drop_ref(py);
         self.topic.drop_ref(py);
-        for given in [self.payload, self.sender].into_iter().flatten() {
-            given.drop_ref(py);
-        }
+        release(py, self.payload);
+        release(py, self.sender);
     }
 }
 

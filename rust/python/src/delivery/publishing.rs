@@ -9,11 +9,11 @@ use pyo3::types::{PyBool, PyDict, PyNone, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::asking::Desk;
-use super::cell::LockedCell;
+use super::cell::{LockedCell, release};
 use super::door::Door;
-use super::moulds::{is_unshared, moulded, release};
+use super::moulds::{is_unshared, moulded};
 use super::publication::{Call, Publication};
-use crate::directly::{LongWay, ShortWay};
+use crate::directly::{ShortWay, own_long_way};
 
 /// What may be said of a publish beside its topic, its payload and its sender, by name, in the order of the arguments.
 const RARELY: [&str; 8] = [
@@ -104,16 +104,30 @@ impl Publisher {
         }
     }
 
-    /// An object for a publish, in which nobody sees any more what it was before.
+    /// A publish that happens when it is awaited, in an object in which nobody sees any more what it was before.
     #[inline]
-    fn publication(&self, py: Python<'_>, call: Call) -> PyResult<Py<Publication>> {
-        match self.spare.replace(None) {
+    fn publication(
+        slf: &Bound<'_, Self>,
+        topic: &Bound<'_, PyAny>,
+        payload: Option<&Bound<'_, PyAny>>,
+        sender: Option<&Bound<'_, PyAny>>,
+        more: Option<Bound<'_, PyDict>>,
+    ) -> PyResult<Py<Publication>> {
+        let py = slf.py();
+        let call = Call {
+            publisher: slf.clone().unbind(),
+            topic: topic.clone().unbind(),
+            payload: payload.map(|payload| payload.clone().unbind()),
+            sender: sender.map(|sender| sender.clone().unbind()),
+            more: more.map(Bound::unbind),
+        };
+        match slf.get().spare.replace(None) {
             Some(spare) if is_unshared(&spare) => {
                 spare.get().restart(call);
                 Ok(spare)
             }
             other => {
-                release(py, other.map(Py::into_any));
+                release(py, other);
                 Py::new(py, Publication::of(call))
             }
         }
@@ -179,11 +193,11 @@ impl Publisher {
     #[allow(clippy::too_many_arguments, reason = "as many as users may give")]
     fn publish<'py>(
         slf: &Bound<'py, Self>,
-        topic: Bound<'py, PyAny>,
-        payload: Option<Bound<'py, PyAny>>,
+        topic: &Bound<'py, PyAny>,
+        payload: Option<&Bound<'py, PyAny>>,
         retain: Option<Bound<'py, PyAny>>,
         confirm: Option<Bound<'py, PyAny>>,
-        sender: Option<Bound<'py, PyAny>>,
+        sender: Option<&Bound<'py, PyAny>>,
         priority: Option<Bound<'py, PyAny>>,
         ttl: Option<Bound<'py, PyAny>>,
         deadline: Option<Bound<'py, PyAny>>,
@@ -191,7 +205,6 @@ impl Publisher {
         headers: Option<Bound<'py, PyAny>>,
         in_reply_to: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Py<Publication>> {
-        let py = slf.py();
         let said = [
             retain,
             confirm,
@@ -202,15 +215,8 @@ impl Publisher {
             headers,
             in_reply_to,
         ];
-        let more = unusual(py, said)?;
-        let call = Call {
-            publisher: slf.clone().unbind(),
-            topic: topic.unbind(),
-            payload: payload.map(Bound::unbind),
-            sender: sender.map(Bound::unbind),
-            more: more.map(Bound::unbind),
-        };
-        slf.get().publication(py, call)
+        let more = unusual(slf.py(), said)?;
+        Self::publication(slf, topic, payload, sender, more)
     }
 
     /// Publish as `publish` does, but raise where that would wait.
@@ -288,11 +294,9 @@ pub(crate) struct Publish;
 impl ShortWay for Publish {
     type Class = Publisher;
     const METHOD: &str = "publish";
+    const KEYWORD: &str = "sender";
 
-    #[inline]
-    fn keyword(py: Python<'_>) -> &Bound<'_, PyString> {
-        intern!(py, "sender")
-    }
+    own_long_way!();
 
     #[inline]
     fn call<'py>(
@@ -301,21 +305,8 @@ impl ShortWay for Publish {
         payload: Option<&Bound<'py, PyAny>>,
         sender: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let py = slf.py();
-        let call = Call {
-            publisher: slf.clone().unbind(),
-            topic: topic.clone().unbind(),
-            payload: payload.map(|payload| payload.clone().unbind()),
-            sender: sender.map(|sender| sender.clone().unbind()),
-            more: None,
-        };
-        let publication = slf.get().publication(py, call)?;
-        Ok(Some(publication.into_bound(py).into_any()))
-    }
-
-    fn long_way() -> &'static LongWay {
-        static LONG: LongWay = LongWay::new();
-        &LONG
+        let publication = Publisher::publication(slf, topic, payload, sender, None)?;
+        Ok(Some(publication.into_bound(slf.py()).into_any()))
     }
 }
 
@@ -325,11 +316,9 @@ pub(crate) struct PublishNowait;
 impl ShortWay for PublishNowait {
     type Class = Publisher;
     const METHOD: &str = "publish_nowait";
+    const KEYWORD: &str = "sender";
 
-    #[inline]
-    fn keyword(py: Python<'_>) -> &Bound<'_, PyString> {
-        intern!(py, "sender")
-    }
+    own_long_way!();
 
     #[inline]
     fn call<'py>(
@@ -340,10 +329,5 @@ impl ShortWay for PublishNowait {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let none = PyNone::get(slf.py());
         slf.get().now(topic, payload.unwrap_or(&none), sender)
-    }
-
-    fn long_way() -> &'static LongWay {
-        static LONG: LongWay = LongWay::new();
-        &LONG
     }
 }

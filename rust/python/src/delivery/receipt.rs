@@ -3,8 +3,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use pyo3::{PyTraverseError, PyVisit};
 
+use super::cell::release;
 use super::message::Message;
-use super::moulds::{Moulded, own_mould, release};
+use super::moulds::{Moulded, own_mould};
 
 /// The message was accepted: each recipient has it in its mailbox, or has dropped it there as its policy says.
 #[pyclass(module = "stentor", frozen)]
