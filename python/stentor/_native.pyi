@@ -4,7 +4,7 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
 from contextvars import Context, Token
 from types import FrameType
-from typing import Any, Final, Generic, Literal, Self, TypeVar, final
+from typing import Any, Final, Literal, Self, final
 
 from trio import CancelScope, Event
 from trio.lowlevel import Abort, Task
@@ -59,13 +59,10 @@ __all__ = [
     "Selection",
     "Shift",
     "Target",
-    "Values",
     "WorkersState",
     "pack_commands",
     "validate_topic",
 ]
-
-_V = TypeVar("_V")
 
 VERSION: Final[str]
 """The version of the crate, which is the version of the package."""
@@ -366,17 +363,18 @@ class IndexStatistics:
 
     @property
     def lookups(self) -> int:
-        """Valid topics that `match` and `Values.pick` were asked for."""
+        """Valid topics that `match` and `pick` were asked for."""
 
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
 class Index:
-    """The subscription index: which subscriptions match a topic. Not public; it holds ids and no values.
+    """The subscription index: which subscriptions match a topic, and what they stand for. Not public.
 
     Args:
         dialect: A `Dialect`, its value, or a `Grammar`.
         reserved: A first segment: topics under it are matched only by patterns that spell it.
+        keeps_values: Whether a subscription may have a value, for eight bytes each.
 
     Raises:
         TypeError: `dialect` is none of the three.
@@ -389,9 +387,13 @@ class Index:
         [0, 1, 2]
         >>> index.match("ai.models.gpt4")
         (0, 1)
+        >>> index = Index("mailbox", keeps_values=True)
+        >>> index.put(index.add("ai.**"), "all")
+        >>> index.pick("ai.models.gpt4")
+        ('all',)
     """
 
-    def __new__(cls, dialect: DialectLike, *, reserved: str | None = None) -> Index: ...
+    def __new__(cls, dialect: DialectLike, *, reserved: str | None = None, keeps_values: bool = False) -> Index: ...
     def add(self, pattern: str) -> int:
         """Add one subscription to `pattern` and return its id, greater than all before.
 
@@ -406,8 +408,15 @@ class Index:
             InvalidPatternError: for the first that is no pattern; nothing has changed.
         """
 
-    def remove(self, id: int) -> None:
-        """Remove the subscription with this id.
+    def put(self, id: int, value: object) -> None:
+        """Set the value of a subscription, in place of the one that it had.
+
+        Raises:
+            ValueError: `id` is of no subscription, or no longer, or the index keeps no values.
+        """
+
+    def remove(self, id: int) -> Any:
+        """Remove the subscription with this id, and return its value, if it had one.
 
         Raises:
             ValueError: `id` is of no subscription, or no longer.
@@ -430,6 +439,20 @@ class Index:
             InvalidTopicError: for the first that is no topic.
         """
 
+    def pick(self, topic: str, /) -> tuple[Any, ...]:
+        """Return the values whose patterns match a topic, by ascending id; a subscription without one is left out.
+
+        Raises:
+            InvalidTopicError: `topic` is none of the dialect.
+        """
+
+    def pick_many(self, topics: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Return what `pick` returns, for each topic.
+
+        Raises:
+            InvalidTopicError: for the first that is no topic.
+        """
+
     def explain(self, topic: str) -> tuple[Explanation, ...]:
         """Say which patterns match a topic, and through which structure, in the order of their first subscriptions.
 
@@ -439,56 +462,6 @@ class Index:
 
     def statistics(self) -> IndexStatistics:
         """Return what the index holds."""
-
-    def __len__(self) -> int: ...
-
-@final
-class Values(Generic[_V]):
-    """A value for each subscription of an index, and the values for a topic. Not public.
-
-    Args:
-        index: The index that knows the ids for a topic.
-
-    Example:
-        >>> from stentor._native import Index, Values
-        >>> index = Index("mailbox")
-        >>> values = Values(index)
-        >>> values.put(index.add("ai.**"), "all")
-        >>> values.pick("ai.models.gpt4")
-        ('all',)
-    """
-
-    def __new__(cls, index: Index) -> Self: ...
-    def put(self, id: int, value: _V) -> None:
-        """Put in the value of a new subscription.
-
-        Raises:
-            ValueError: `id` is not greater than all before.
-        """
-
-    def take(self, id: int) -> _V:
-        """Take out the value of a subscription.
-
-        Raises:
-            KeyError: there is none.
-        """
-
-    def of(self, ids: Sequence[int]) -> tuple[_V, ...]:
-        """Return the values of some ids, in their order; an id without one is left out."""
-
-    def pick(self, topic: str, /) -> tuple[_V, ...]:
-        """Return the values whose patterns match a topic, by ascending id; an id without one is left out.
-
-        Raises:
-            InvalidTopicError: `topic` is none of the dialect.
-        """
-
-    def pick_many(self, topics: Sequence[str]) -> list[tuple[_V, ...]]:
-        """Return what `pick` returns, for each topic.
-
-        Raises:
-            InvalidTopicError: for the first that is no topic.
-        """
 
     def __contains__(self, id: object, /) -> bool: ...
     def __len__(self) -> int: ...

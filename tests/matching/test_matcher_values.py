@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import stentor
-from stentor._native import Index, Values
+from stentor._native import Index
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,30 +120,56 @@ def test_a_handle_of_nothing_is_refused(handle: int) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda values: values.pick(),
-        lambda values: values.pick("a", "b"),
-        lambda values: values.pick(topic="a"),
-        lambda values: values.pick(1),
-        lambda _values: Values.pick(Index("mailbox"), "a"),  # type: ignore[arg-type]
-        lambda values: Index.match(values, "a"),
+        lambda index: index.pick(),
+        lambda index: index.pick("a", "b"),
+        lambda index: index.pick(topic="a"),
+        lambda index: index.pick(1),
+        lambda _index: Index.pick({}, "a"),  # type: ignore[arg-type]
     ],
 )
-def test_values_are_picked_by_one_topic_alone(wrong: Callable[[Values[str]], object]) -> None:
-    values: Values[str] = Values(Index("mailbox"))
+def test_values_are_picked_by_one_topic_alone(wrong: Callable[[Index], object]) -> None:
     with pytest.raises(TypeError):
-        wrong(values)
+        wrong(Index("mailbox", keeps_values=True))
 
 
 def test_values_without_a_place_are_refused() -> None:
-    values: Values[str] = Values(Index("mailbox"))
-    values.put(3, "three")
-    values.put(9, "nine")
-    for number in (0, 3, 5, 9):
-        with pytest.raises(ValueError, match=f"id {number} must be a new one"):
-            values.put(number, "again")
-    assert values.of([9, 4, 3]) == ("nine", "three")
-    assert values.take(3) == "three"
-    with pytest.raises(KeyError, match="3"):
-        values.take(3)
-    assert len(values) == 1
-    assert 9 in values
+    index = Index("mailbox", keeps_values=True)
+    first, second = index.add_many(["a", "a"])
+    index.remove(first)
+    refusal = "id must be of a subscription of an index that keeps values, not {}"
+    for number in (first, 2, 2**63):
+        with pytest.raises(ValueError, match=refusal.format(number)):
+            index.put(number, "value")
+    assert index.pick("a") == ()
+    index.put(second, "value")
+    assert index.pick("a") == ("value",)
+    index = Index("mailbox")
+    with pytest.raises(ValueError, match=refusal.format(0)):
+        index.put(index.add("a"), "value")
+    assert index.pick("a") == ()
+
+
+def test_a_value_that_is_replaced_is_let_go_of() -> None:
+    index = Index("mailbox", keeps_values=True)
+    number = index.add("a")
+    held = _Held()
+    end = weakref.ref(held)
+    index.put(number, held)
+    del held
+    assert end() is not None
+    index.put(number, "another")
+    assert end() is None
+    assert index.remove(number) == "another"
+
+
+def test_values_end_with_their_index() -> None:
+    held = [_Held() for _ in range(10)]
+    ends = [weakref.ref(one) for one in held]
+    index = Index("mailbox", keeps_values=True)
+    for pattern in ("a", "a.*"):
+        for number, one in zip(index.add_many([pattern] * 5), held, strict=False):
+            index.put(number, one)
+        del held[:5]
+    assert [end() is None for end in ends] == [False] * 10
+    del index, one
+    assert [end() for end in ends] == [None] * 10

@@ -8,12 +8,12 @@ cheap, and finding out which topics a wildcard matches was not.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Generic, TypeVar, final
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, final
 
 import attrs
 
 from stentor._mechanisms.match_cache import MatchCache
-from stentor._native import Index, Values
+from stentor._native import Index
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -62,9 +62,10 @@ class MatchTable(Generic[V]):
 
     Args:
         dialect: The grammar of topics and patterns.
-        build: Makes a value of the ids that match, ascending; called on a miss, with `lock` held.
+        build: Makes what is cached of the ids that match, ascending; called on a miss, with `lock` held.
         cache_capacity: The most topics cached; 0 switches the cache off.
         reserved: A first segment; topics under it are matched only by patterns that spell it.
+        keeps_values: Whether each subscription has a value in `index`, of which ``build`` gets those that match.
 
     Raises:
         ValueError: `cache_capacity` is negative.
@@ -79,7 +80,7 @@ class MatchTable(Generic[V]):
         0
     """
 
-    __slots__ = ("_build", "_cache", "cached", "index", "lock", "lookup")
+    __slots__ = ("_build", "_cache", "_find", "cached", "index", "lock", "lookup")
 
     index: Index
     """The native index, to be asked past the cache; what changes it must come through the table."""
@@ -97,14 +98,16 @@ class MatchTable(Generic[V]):
         self,
         dialect: DialectLike,
         *,
-        build: Callable[[tuple[int, ...]], V],
+        build: Callable[[tuple[Any, ...]], V],
         cache_capacity: int,
         reserved: str | None = None,
+        keeps_values: bool = False,
     ) -> None:
         if cache_capacity < 0:
             message = f"cache_capacity must be >= 0, not {cache_capacity}"
             raise ValueError(message)
-        self.index = Index(dialect, reserved=reserved)
+        self.index = Index(dialect, reserved=reserved, keeps_values=keeps_values)
+        self._find: Callable[[str], tuple[Any, ...]] = self.index.pick if keeps_values else self.index.match
         self._build = build
         self._cache: MatchCache[V] = MatchCache(capacity=cache_capacity, make=self._make)
         self.lock = threading.RLock()
@@ -113,9 +116,9 @@ class MatchTable(Generic[V]):
 
     def _make(self, topic: str) -> V:
         with self.lock:
-            ids = self.index.match(topic)
-            value = self._build(ids)
-            self._cache.store(topic, value, len(ids))
+            found = self._find(topic)
+            value = self._build(found)
+            self._cache.store(topic, value, len(found))
             return value
 
     def add(self, pattern: str) -> int:
@@ -142,16 +145,17 @@ class MatchTable(Generic[V]):
                 self._cache.clear()
             return numbers
 
-    def remove(self, number: int, /) -> None:
-        """Remove the subscription with this id.
+    def remove(self, number: int, /) -> object:
+        """Remove the subscription with this id, and return its value, if it has one.
 
         Raises:
             ValueError: The id is of no subscription of this table, or no longer.
         """
         with self.lock:
             topic = self.index.exact_topic(number)
-            self.index.remove(number)
+            value = self.index.remove(number)
             self._forget(topic)
+            return value
 
     def _forget(self, topic: str | None) -> None:
         """Drop what a change of a subscription to this topic, or of one with a wildcard, may have changed."""
@@ -226,19 +230,17 @@ class Matcher(Generic[V]):
         ('models',)
     """
 
-    __slots__ = ("_table", "_values", "match")
+    __slots__ = ("_table", "match")
 
     match: Callable[[str], tuple[V, ...]]
     """The values whose patterns match a topic, in the order of adding. Raises `InvalidTopicError`."""
 
     def __init__(self, dialect: DialectLike = "mailbox", *, cache_capacity: int = DEFAULT_CACHE_CAPACITY) -> None:
-        self._table: MatchTable[tuple[V, ...]] = MatchTable(dialect, build=self._pick, cache_capacity=cache_capacity)
-        self._values: Values[V] = Values(self._table.index)
+        self._table: MatchTable[tuple[V, ...]] = MatchTable(
+            dialect, build=tuple, cache_capacity=cache_capacity, keeps_values=True
+        )
         # Without a cache nothing but the native half need be asked.
-        self.match = self._table.lookup if cache_capacity else self._values.pick
-
-    def _pick(self, ids: tuple[int, ...]) -> tuple[V, ...]:
-        return self._values.of(ids)
+        self.match = self._table.lookup if cache_capacity else self._table.index.pick
 
     def add(self, pattern: str, value: V) -> int:
         """Add ``value`` under ``pattern`` and return the handle that removes it.
@@ -248,7 +250,7 @@ class Matcher(Generic[V]):
         """
         with self._table.lock:
             handle = self._table.add(pattern)
-            self._values.put(handle, value)
+            self._table.index.put(handle, value)
             return handle
 
     def add_many(self, items: Iterable[tuple[str, V]]) -> list[int]:
@@ -273,7 +275,7 @@ class Matcher(Generic[V]):
         with self._table.lock:
             handles = self._table.add_many([pattern for pattern, _ in pairs])
             for handle, (_, value) in zip(handles, pairs, strict=True):
-                self._values.put(handle, value)
+                self._table.index.put(handle, value)
             return handles
 
     def remove(self, handle: int) -> None:
@@ -283,11 +285,10 @@ class Matcher(Generic[V]):
             ValueError: `handle` is not of this matcher, or removed already.
         """
         with self._table.lock:
-            if handle not in self._values:
+            if handle not in self._table.index:
                 message = f"handle must be of a value that was added and not removed, not {handle!r}"
                 raise ValueError(message)
-            self._table.remove(handle)
-            value = self._values.take(handle)
+            value = self._table.remove(handle)
         del value  # what it refers to may run code of its own, without the lock
 
     def match_many(self, topics: Iterable[str]) -> list[tuple[V, ...]]:
@@ -298,11 +299,11 @@ class Matcher(Generic[V]):
         """
         wanted = list(topics)
         with self._table.lock:
-            return self._values.pick_many(wanted)
+            return self._table.index.pick_many(wanted)
 
     def __len__(self) -> int:
         """Return the number of values."""
-        return len(self._values)
+        return len(self._table)
 
     def explain(self, topic: str) -> tuple[Explanation, ...]:
         """Say which values' patterns match ``topic``, by handle, and through which structure each was found.

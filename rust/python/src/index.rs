@@ -1,5 +1,6 @@
-//! `Index`: the native subscription index, integer ids only.
+//! `Index`: the native subscription index.
 use std::ffi::CStr;
+use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -10,15 +11,20 @@ use crate::delivery::cell::LockedCell;
 use crate::dialects::grammar_of;
 use crate::directly::Method;
 use crate::errors::{LimitError, map_error, pattern_text, topic_text};
+use crate::values::{Found, Holding};
 
-/// The subscription index: which subscriptions match a topic.
+/// The subscription index: which subscriptions match a topic, and what they stand for.
+///
+/// Memory for objects of Python is asked for only where no cell is open, since that may run code that comes back.
 #[pyclass(module = "stentor", frozen)]
 pub(crate) struct Index {
-    inner: LockedCell<Inner>,
+    pub(crate) inner: LockedCell<Inner>,
+    /// Room for the values of a match, taken out while it is used.
+    pub(crate) found: LockedCell<Found>,
 }
 
-struct Inner {
-    index: core::Index,
+pub(crate) struct Inner {
+    pub(crate) index: Holding,
     /// Valid topics that were looked up one by one.
     lookups: u64,
     /// The buffer of a match.
@@ -30,10 +36,19 @@ pub(crate) const KEPT: usize = 4096;
 
 impl Inner {
     #[inline]
-    fn look_up(&mut self, topic: &str) -> Result<&[core::SubscriptionId], core::TopicError> {
+    fn numbers(&mut self, topic: &str) -> Result<Vec<u64>, core::TopicError> {
         self.ids.shrink_to(KEPT);
         self.index.match_into(topic, &mut self.ids)?;
-        Ok(&self.ids)
+        Ok(self.ids.iter().map(|id| id.0).collect())
+    }
+
+    /// Forgets all, and returns what was there for the caller to drop.
+    pub(crate) fn forget(&mut self) -> Holding {
+        let grammar = Arc::clone(self.index.grammar());
+        std::mem::replace(
+            &mut self.index,
+            Holding::new(core::Index::new(grammar, None)),
+        )
     }
 }
 
@@ -55,7 +70,7 @@ pub(crate) struct IndexStatistics {
     prefixes: usize,
     /// Bytes that the index owns on the heap.
     bytes: usize,
-    /// Valid topics that `match` and `Values.pick` were asked for.
+    /// Valid topics that `match` and `pick` were asked for.
     lookups: u64,
 }
 
@@ -102,28 +117,28 @@ impl From<core::Explanation> for Explanation {
 }
 
 impl Index {
-    /// What `make` makes of the ids that match a topic; it neither calls Python nor drops one of its objects.
+    /// What `find` finds for a topic; it neither calls Python nor drops one of its objects.
     #[inline]
     pub(crate) fn look_up<R>(
         &self,
         topic: &Bound<'_, PyAny>,
-        make: impl FnOnce(&[core::SubscriptionId]) -> R,
+        find: impl FnOnce(&mut Inner, &str) -> Result<R, core::TopicError>,
     ) -> PyResult<R> {
         let text = topic_text("topic", topic)?;
         let answer = self.inner.with(|inner| {
-            let answer = make(inner.look_up(text)?);
+            let answer = find(inner, text)?;
             inner.lookups += 1;
             Ok(answer)
         });
         answer.map_err(|error: core::TopicError| map_error(error))
     }
 
-    /// The tuples of what `make`, which is as above, makes of the ids that match each topic.
+    /// The tuples of what `find`, which is as above, finds for each topic.
     pub(crate) fn look_up_all<'py, T: IntoPyObject<'py>>(
         &self,
         py: Python<'py>,
         topics: &[Bound<'py, PyAny>],
-        make: impl Fn(&[core::SubscriptionId]) -> Vec<T>,
+        find: impl Fn(&mut Inner, &str) -> Result<Vec<T>, core::TopicError>,
     ) -> PyResult<Vec<Bound<'py, PyTuple>>> {
         let texts: Vec<_> = topics
             .iter()
@@ -132,7 +147,7 @@ impl Index {
         let mut answers = Vec::with_capacity(texts.len());
         let done = self.inner.with(|inner| {
             for text in texts {
-                answers.push(make(inner.look_up(text)?));
+                answers.push(find(inner, text)?);
             }
             Ok(())
         });
@@ -159,13 +174,8 @@ impl Method for Match {
         index: &Bound<'py, Index>,
         topic: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(topic.py(), index.get().look_up(topic, numbers)?)
+        PyTuple::new(topic.py(), index.get().look_up(topic, Inner::numbers)?)
     }
-}
-
-/// The numbers of some ids.
-fn numbers(ids: &[core::SubscriptionId]) -> Vec<u64> {
-    ids.iter().map(|id| id.0).collect()
 }
 
 /// The exception for a pattern that was not added.
@@ -187,12 +197,21 @@ fn unknown(error: core::UnknownSubscription) -> PyErr {
 )]
 impl Index {
     #[new]
-    #[pyo3(signature = (dialect, *, reserved = None))]
-    fn new(dialect: &Bound<'_, PyAny>, reserved: Option<&str>) -> PyResult<Self> {
-        let grammar = grammar_of(dialect)?;
+    #[pyo3(signature = (dialect, *, reserved = None, keeps_values = false))]
+    fn new(
+        dialect: &Bound<'_, PyAny>,
+        reserved: Option<&str>,
+        keeps_values: bool,
+    ) -> PyResult<Self> {
+        let make = if keeps_values {
+            core::Index::with_values
+        } else {
+            core::Index::new
+        };
         Ok(Self {
+            found: LockedCell::new(Found::default()),
             inner: LockedCell::new(Inner {
-                index: core::Index::new(grammar, reserved),
+                index: Holding::new(make(grammar_of(dialect)?, reserved)),
                 lookups: 0,
                 ids: Vec::new(),
             }),
@@ -224,14 +243,16 @@ impl Index {
             .map_err(refused)
     }
 
-    /// Remove the subscription with this id.
+    /// Remove the subscription with this id, and return its value, if it had one.
     ///
     /// Raises:
     ///     ValueError: `id` is of no subscription, or no longer.
-    fn remove(&self, id: u64) -> PyResult<()> {
+    fn remove(&self, py: Python<'_>, id: u64) -> PyResult<Option<Py<PyAny>>> {
         let id = core::SubscriptionId(id);
-        let removed = self.inner.with(|inner| inner.index.remove(id));
-        removed.map(drop).map_err(unknown)
+        let (value, removed) = self
+            .inner
+            .with(|inner| (inner.index.take(py, id), inner.index.remove(id)));
+        removed.map(|_| value).map_err(unknown)
     }
 
     /// Return the one topic that a subscription matches, or None if its pattern has a wildcard or it is not there.
@@ -250,7 +271,7 @@ impl Index {
         py: Python<'py>,
         topics: Vec<Bound<'py, PyAny>>,
     ) -> PyResult<Vec<Bound<'py, PyTuple>>> {
-        self.look_up_all(py, &topics, numbers)
+        self.look_up_all(py, &topics, Inner::numbers)
     }
 
     /// Say which patterns match a topic, and through which structure, in the order of their first subscriptions.
@@ -291,6 +312,12 @@ impl Index {
             bytes,
             lookups,
         }
+    }
+
+    fn __contains__(&self, id: &Bound<'_, PyAny>) -> bool {
+        let contains = |id| self.inner.with(|inner| inner.index.contains(id));
+        id.extract()
+            .is_ok_and(|id| contains(core::SubscriptionId(id)))
     }
 
     fn __len__(&self) -> usize {

@@ -37,8 +37,6 @@ mod _native {
     use crate::index::{Explanation, Index, IndexStatistics};
     #[pymodule_export]
     use crate::pattern::{Pattern, validate_topic};
-    #[pymodule_export]
-    use crate::values::Values;
 
     /// The version of the crate, which is the version of the package.
     #[pymodule_export]

@@ -1,145 +1,153 @@
-//! `Values`: what the subscriptions of an index stand for, found by their ids.
-use std::collections::HashMap;
-use std::ffi::CStr;
+//! What the subscriptions of an index stand for: objects, whose addresses stand beside the patterns in its memory.
+#![allow(
+    unsafe_code,
+    reason = "an index keeps numbers, and here a number is the address of an object"
+)]
 
-use pyo3::exceptions::{PyKeyError, PyValueError};
+use std::ffi::CStr;
+use std::mem::ManuallyDrop;
+use std::ops::{Deref, DerefMut};
+use std::ptr;
+
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use pyo3::{PyTraverseError, PyVisit};
 use stentor_core as core;
 
-use crate::delivery::cell::LockedCell;
 use crate::directly::{Method, tuple_of};
-use crate::index::{Index, KEPT};
+use crate::index::{Index, Inner, KEPT};
 
-/// How many places there may be beside four for each value.
-const SPARE: usize = 64;
-
-/// Objects by id, where ids ascend.
+/// An index of which each value is the address of an object, to which it has a reference, or 0.
 ///
-/// What came lately stands at the place that its id tells, so that finding it is one look. When few of those places are
-/// taken any more, what is left moves to a map, and the places begin anew: memory is for what is there, whatever came
-/// and went, and a change is O(1) amortised.
-#[derive(Default)]
-struct Slots {
-    /// The id of the first place.
-    base: u64,
-    recent: Vec<Option<Py<PyAny>>>,
-    old: HashMap<u64, Py<PyAny>>,
-    len: usize,
-}
+/// Values are set here alone. What is taken out is dropped where no cell is open, since that may run code that comes
+/// back.
+pub(crate) struct Holding(core::Index);
 
-impl Slots {
-    #[inline]
-    fn place(&self, id: u64) -> Option<usize> {
-        usize::try_from(id.checked_sub(self.base)?).ok()
+impl Holding {
+    pub(crate) fn new(index: core::Index) -> Self {
+        Self(index)
     }
 
-    #[inline]
-    fn get(&self, id: u64) -> Option<&Py<PyAny>> {
-        match self.place(id) {
-            Some(place) => self.recent.get(place)?.as_ref(),
-            None => self.old.get(&id),
-        }
-    }
-
-    /// Puts in a value, if its id is greater than all before; gives it back if not.
-    fn put(&mut self, id: u64, value: Py<PyAny>) -> Result<(), Py<PyAny>> {
-        match self.place(id) {
-            Some(place) if place >= self.recent.len() => {
-                if place > self.recent.len() {
-                    self.retire();
-                    self.base = id;
-                }
-                self.recent.push(Some(value));
-                self.len += 1;
-                Ok(())
-            }
-            _ => Err(value),
-        }
-    }
-
-    fn take(&mut self, id: u64) -> Option<Py<PyAny>> {
-        let value = match self.place(id) {
-            Some(place) => self.recent.get_mut(place)?.take()?,
-            None => self.old.remove(&id)?,
+    /// Puts a value in and returns the one that was there; gives it back if there is no place for it.
+    fn put(
+        &mut self,
+        py: Python<'_>,
+        id: core::SubscriptionId,
+        object: Py<PyAny>,
+    ) -> Result<Option<Py<PyAny>>, Py<PyAny>> {
+        let Some(before) = self.0.set_value(id, address_of(&object)) else {
+            return Err(object);
         };
-        self.len -= 1;
-        if self.recent.len() > 4 * self.len + SPARE {
-            self.retire();
-        }
-        if self.old.capacity() > 4 * self.old.len() + SPARE {
-            self.old.shrink_to_fit();
-        }
-        Some(value)
+        let _held = object.into_ptr();
+        // SAFETY: the index has that address no longer.
+        Ok(unsafe { owned(py, before) })
     }
 
-    /// Moves what came lately to what is old.
-    fn retire(&mut self) {
-        let recent = std::mem::take(&mut self.recent);
-        let next = self.base + recent.len() as u64;
-        let left = (self.base..).zip(recent);
-        self.old
-            .extend(left.filter_map(|(id, value)| Some((id, value?))));
-        self.base = next;
+    /// Takes a value out, if there is one.
+    pub(crate) fn take(&mut self, py: Python<'_>, id: core::SubscriptionId) -> Option<Py<PyAny>> {
+        let before = self.0.set_value(id, 0)?;
+        // SAFETY: the index has that address no longer.
+        unsafe { owned(py, before) }
     }
 
-    /// Adds to `found` the values of some ids, without those that have none.
+    /// Adds to `shared` the values whose patterns match a topic; a subscription without one is left out.
     #[inline]
-    fn share(&self, py: Python<'_>, ids: &[core::SubscriptionId], found: &mut Vec<Py<PyAny>>) {
-        found.reserve(ids.len());
-        for id in ids {
-            if let Some(value) = self.get(id.0) {
-                found.push(value.clone_ref(py));
+    fn share(
+        &mut self,
+        py: Python<'_>,
+        topic: &str,
+        found: &mut Found,
+    ) -> Result<(), core::TopicError> {
+        self.0.match_values_into(topic, &mut found.pairs)?;
+        found.objects.reserve(found.pairs.len());
+        for &(_, value) in &found.pairs {
+            if let Some(object) = lent(py, value) {
+                found.objects.push(object.clone_ref(py));
             }
         }
+        Ok(())
     }
 }
 
-/// A value for each subscription of an index, and the values for a topic.
+impl Deref for Holding {
+    type Target = core::Index;
+
+    fn deref(&self) -> &core::Index {
+        &self.0
+    }
+}
+
+impl DerefMut for Holding {
+    fn deref_mut(&mut self) -> &mut core::Index {
+        &mut self.0
+    }
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        // SAFETY: objects end where the interpreter is attached.
+        let py = unsafe { Python::assume_attached() };
+        for value in self.0.values() {
+            // SAFETY: nobody else asks this index any more.
+            drop(unsafe { owned(py, value) });
+        }
+    }
+}
+
+fn address_of(object: &Py<PyAny>) -> u64 {
+    object.as_ptr().expose_provenance() as u64
+}
+
+/// The object of a value, with the reference that is kept for it.
 ///
-/// Memory for objects of Python is asked for only where no cell is open, and what is taken out is dropped there, since
-/// both may run code that comes back.
-#[pyclass(module = "stentor._native", frozen)]
-pub(crate) struct Values {
-    index: Py<Index>,
-    slots: LockedCell<Slots>,
-    /// Room for the values of a match, taken out while it is used.
-    buffer: LockedCell<Vec<Py<PyAny>>>,
+/// # Safety
+///
+/// No index has the value any more.
+#[inline]
+unsafe fn owned(py: Python<'_>, value: u64) -> Option<Py<PyAny>> {
+    let object = ptr::with_exposed_provenance_mut(usize::try_from(value).unwrap_or_default());
+    // SAFETY: a value that is not 0 is the address of an object, and the reference is the caller's now.
+    (value != 0).then(|| unsafe { Bound::from_owned_ptr(py, object).unbind() })
 }
 
-impl Values {
-    fn shared(&self, py: Python<'_>, ids: &[core::SubscriptionId]) -> Vec<Py<PyAny>> {
-        let mut found = Vec::new();
-        self.slots.with(|slots| slots.share(py, ids, &mut found));
-        found
-    }
+/// The object of a value that an index has.
+#[inline]
+fn lent(py: Python<'_>, value: u64) -> Option<ManuallyDrop<Py<PyAny>>> {
+    // SAFETY: the reference of the index is not dropped here.
+    unsafe { owned(py, value) }.map(ManuallyDrop::new)
 }
 
-/// `Values.pick`.
+/// The buffers of a match.
+#[derive(Default)]
+pub(crate) struct Found {
+    pairs: Vec<(core::SubscriptionId, u64)>,
+    objects: Vec<Py<PyAny>>,
+}
+
+/// `Index.pick`.
 pub(crate) struct Pick;
 
 impl Method for Pick {
-    type Class = Values;
+    type Class = Index;
     const NAME: &CStr = c"pick";
     const DOC: &CStr = c"pick($self, topic, /)\n--\n\n\
-        Return the values whose patterns match a topic, by ascending id; an id without one is left out.\n\n\
+        Return the values whose patterns match a topic, by ascending id; a subscription without one is left out.\n\n\
         Raises:\n    InvalidTopicError: `topic` is none of the dialect.";
 
     #[inline]
     fn call<'py>(
-        values: &Bound<'py, Values>,
+        index: &Bound<'py, Index>,
         topic: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyTuple>> {
         let py = topic.py();
-        let values = values.get();
-        let mut found = values.buffer.replace(Vec::new());
-        values.index.get().look_up(topic, |ids| {
-            values.slots.with(|slots| slots.share(py, ids, &mut found));
-        })?;
-        let picked = tuple_of(py, &mut found);
-        found.shrink_to(KEPT);
-        drop(values.buffer.replace(found));
+        let index = index.get();
+        let mut found = index.found.replace(Found::default());
+        index.look_up(topic, |inner, text| inner.index.share(py, text, &mut found))?;
+        let picked = tuple_of(py, &mut found.objects);
+        found.pairs.shrink_to(KEPT);
+        found.objects.shrink_to(KEPT);
+        drop(index.found.replace(found));
         picked
     }
 }
@@ -149,40 +157,20 @@ impl Method for Pick {
     clippy::needless_pass_by_value,
     reason = "an argument is taken as it is extracted"
 )]
-impl Values {
-    #[new]
-    fn new(index: Py<Index>) -> Self {
-        Self {
-            index,
-            slots: LockedCell::new(Slots::default()),
-            buffer: LockedCell::new(Vec::new()),
-        }
-    }
-
-    /// Put in the value of a new subscription.
+impl Index {
+    /// Set the value of a subscription, in place of the one that it had.
     ///
     /// Raises:
-    ///     ValueError: `id` is not greater than all before.
-    fn put(&self, id: u64, value: Py<PyAny>) -> PyResult<()> {
-        self.slots
-            .with(|slots| slots.put(id, value))
-            .map_err(|_refused| PyValueError::new_err(format!("id {id} must be a new one")))
-    }
-
-    /// Take out the value of a subscription.
-    ///
-    /// Raises:
-    ///     KeyError: there is none.
-    fn take(&self, id: u64) -> PyResult<Py<PyAny>> {
-        self.slots
-            .with(|slots| slots.take(id))
-            .ok_or_else(|| PyKeyError::new_err(id))
-    }
-
-    /// Return the values of some ids, in their order; an id without one is left out.
-    fn of<'py>(&self, py: Python<'py>, ids: Vec<u64>) -> PyResult<Bound<'py, PyTuple>> {
-        let ids: Vec<_> = ids.into_iter().map(core::SubscriptionId).collect();
-        PyTuple::new(py, self.shared(py, &ids))
+    ///     ValueError: `id` is of no subscription, or no longer, or the index keeps no values.
+    fn put(&self, py: Python<'_>, id: u64, value: Py<PyAny>) -> PyResult<()> {
+        let put = self
+            .inner
+            .with(|inner| inner.index.put(py, core::SubscriptionId(id), value));
+        put.map(drop).map_err(|_refused| {
+            let message =
+                format!("id must be of a subscription of an index that keeps values, not {id}");
+            PyValueError::new_err(message)
+        })
     }
 
     /// Return what `pick` returns, for each topic.
@@ -194,36 +182,23 @@ impl Values {
         py: Python<'py>,
         topics: Vec<Bound<'py, PyAny>>,
     ) -> PyResult<Vec<Bound<'py, PyTuple>>> {
-        self.index
-            .get()
-            .look_up_all(py, &topics, |ids| self.shared(py, ids))
-    }
-
-    fn __contains__(&self, id: &Bound<'_, PyAny>) -> bool {
-        id.extract()
-            .is_ok_and(|id| self.slots.with(|slots| slots.get(id).is_some()))
-    }
-
-    fn __len__(&self) -> usize {
-        self.slots.with(|slots| slots.len)
+        self.look_up_all(py, &topics, |inner, text| {
+            let mut found = Found::default();
+            inner.index.share(py, text, &mut found)?;
+            Ok(found.objects)
+        })
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.index)?;
-        self.slots.with(|slots| {
-            let recent = slots.recent.iter().flatten();
-            recent
-                .chain(slots.old.values())
-                .try_for_each(|value| visit.call(value))
+        // SAFETY: objects are visited where the interpreter is attached.
+        let py = unsafe { Python::assume_attached() };
+        self.inner.with(|inner| {
+            let mut values = inner.index.values();
+            values.try_for_each(|value| visit.call(lent(py, value).as_deref()))
         })
     }
 
     fn __clear__(&self) {
-        let held = self.slots.with(|slots| {
-            slots.retire();
-            slots.len = 0;
-            std::mem::take(&mut slots.old)
-        });
-        drop(held);
+        drop(self.inner.with(Inner::forget));
     }
 }

@@ -1,32 +1,39 @@
-//! An allocator that counts what is in use.
+//! An allocator that counts what is in use, for each thread by itself: others, as that of a test harness, allocate meanwhile.
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::cell::Cell;
 
 /// The allocator of the system, counting.
 pub(crate) struct Counting;
 
-static IN_USE: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    /// Needs neither memory nor an end, so it may be asked at any time.
+    static IN_USE: Cell<usize> = const { Cell::new(0) };
+}
 
-/// Bytes that are allocated and not freed.
+/// Bytes that this thread has allocated and not freed.
 pub(crate) fn in_use() -> usize {
-    IN_USE.load(Ordering::Relaxed)
+    IN_USE.get()
+}
+
+/// Counts so many bytes more and so many fewer; what another thread has allocated may be freed here.
+fn count(more: usize, fewer: usize) {
+    IN_USE.set(IN_USE.get().wrapping_add(more).wrapping_sub(fewer));
 }
 
 // SAFETY: every call is handed on unchanged to the allocator of the system.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        IN_USE.fetch_add(layout.size(), Ordering::Relaxed);
+        count(layout.size(), 0);
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        IN_USE.fetch_sub(layout.size(), Ordering::Relaxed);
+        count(0, layout.size());
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        IN_USE.fetch_add(size, Ordering::Relaxed);
-        IN_USE.fetch_sub(layout.size(), Ordering::Relaxed);
+        count(size, layout.size());
         unsafe { System.realloc(pointer, layout, size) }
     }
 }

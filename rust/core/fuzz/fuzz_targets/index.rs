@@ -1,4 +1,4 @@
-//! Operations on an index, done to the naive index too: every answer is the same, the parts of the index agree with each
+//! Operations on an index, with values or without, done to the naive index too: every answer is the same, the parts of the index agree with each
 //! other, and when all is removed the index is as a new one.
 #![no_main]
 mod common;
@@ -12,9 +12,15 @@ use stentor_core::{AddError, Index, NaiveIndex, SubscriptionId, oracle};
 /// More would test nothing new and take long.
 const MOST_OPERATIONS: usize = 64;
 
+/// The value that a subscription is given.
+fn value_of(id: SubscriptionId) -> u64 {
+    id.0 + 1
+}
+
 /// The two indexes side by side.
 struct Both {
     index: Index,
+    keeps_values: bool,
     naive: NaiveIndex,
 }
 
@@ -22,6 +28,9 @@ impl Both {
     fn add(&mut self, pattern: &str) {
         let expected = self.naive.add(pattern).map_err(AddError::Pattern);
         assert_eq!(self.index.add(pattern), expected, "pattern {pattern:?}");
+        if let Ok(id) = expected {
+            self.index.set_value(id, value_of(id));
+        }
     }
 
     /// Adds as many patterns as a text has halves, or none if one is refused.
@@ -38,7 +47,10 @@ impl Both {
                     .map(|pattern| self.naive.add(pattern))
                     .into_iter()
                     .collect();
-                assert_eq!(added.ok(), expected.ok(), "{patterns:?}");
+                assert_eq!(added.as_ref().ok(), expected.as_ref().ok(), "{patterns:?}");
+                for id in expected.into_iter().flatten() {
+                    self.index.set_value(id, value_of(id));
+                }
             }
         }
     }
@@ -60,6 +72,13 @@ impl Both {
         }
         let expected = self.naive.matches(topic);
         assert_eq!(found.as_ref(), Ok(&expected), "topic {topic:?}");
+        let mut values = Vec::new();
+        self.index
+            .match_values_into(topic, &mut values)
+            .expect("it is a topic");
+        let value = |&id: &SubscriptionId| (id, if self.keeps_values { value_of(id) } else { 0 });
+        let expected_values: Vec<_> = expected.iter().map(value).collect();
+        assert_eq!(values, expected_values, "topic {topic:?}");
         let explained = self.index.explain(topic).expect("it is a topic");
         let ids: Vec<_> = explained.iter().map(|explanation| explanation.id).collect();
         assert_eq!(ids, expected, "topic {topic:?}");
@@ -70,8 +89,14 @@ fuzz_target!(|input: (u8, bool, Vec<(u8, u8, Vec<u8>)>)| {
     let (choice, is_reserved, operations) = input;
     let grammar = &GRAMMARS[usize::from(choice) % GRAMMARS.len()];
     let reserved = is_reserved.then_some("a");
+    let keeps_values = usize::from(choice) / GRAMMARS.len() % 2 == 1;
+    let empty = || {
+        let make = if keeps_values { Index::with_values } else { Index::new };
+        make(Arc::clone(grammar), reserved)
+    };
     let mut both = Both {
-        index: Index::new(Arc::clone(grammar), reserved),
+        index: empty(),
+        keeps_values,
         naive: NaiveIndex::new(Arc::clone(grammar), reserved),
     };
     for (kind, number, bytes) in operations.iter().take(MOST_OPERATIONS) {
@@ -90,6 +115,5 @@ fuzz_target!(|input: (u8, bool, Vec<(u8, u8, Vec<u8>)>)| {
     while !both.naive.subscriptions().is_empty() {
         both.remove(0);
     }
-    let empty = Index::new(Arc::clone(grammar), reserved);
-    assert_eq!(both.index.statistics(), empty.statistics());
+    assert_eq!(both.index.statistics(), empty().statistics());
 });

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use crate::pattern::Element;
 use crate::redis::RedisGlob;
 
-use super::entries::{Entries, Left};
+use super::entries::Left;
 use super::hashed::Topic;
 use super::parsed::{Kind, Parsed};
 use super::prefixes::{MemberId, Prefixes};
@@ -164,6 +164,14 @@ impl Index {
         Ok(pattern)
     }
 
+    /// Sets the value of a subscription and returns the one that it had: 0 if none was set. O(1).
+    ///
+    /// Nothing is set, and nothing returned, if the subscription is not there or the index keeps no values.
+    pub fn set_value(&mut self, id: SubscriptionId, value: u64) -> Option<u64> {
+        let place = self.entries.find(id, &self.seeds)?;
+        self.entries.set_value(place, id, value)
+    }
+
     fn close_entry(&mut self, place: Place) {
         let Self {
             entries,
@@ -191,7 +199,7 @@ impl Index {
     /// Gives memory back: all of it when nothing is left, and much of it when most is free.
     fn give_back(&mut self) {
         if self.is_empty() {
-            self.entries = Entries::default();
+            self.entries = self.entries.emptied();
             self.hashed.clear();
             self.trie = Trie::default();
             self.prefixes = Prefixes::default();

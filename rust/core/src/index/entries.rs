@@ -52,6 +52,22 @@ fn hash_of(id: SubscriptionId, seeds: &Seeds) -> u64 {
 }
 
 impl Entries {
+    /// No entry yet; each subscription may have a value.
+    pub(super) fn with_values() -> Self {
+        Self {
+            records: Records::with_values(),
+            ..Self::default()
+        }
+    }
+
+    /// No entry, as at the start.
+    pub(super) fn emptied(&self) -> Self {
+        Self {
+            records: self.records.emptied(),
+            ..Self::default()
+        }
+    }
+
     /// The number of subscriptions.
     pub(super) fn len(&self) -> usize {
         self.by_id.len()
@@ -80,10 +96,15 @@ impl Entries {
         self.make_room(1, seeds);
         match self.holder(place) {
             Holder::One(first) => {
-                let list = self.lists.open(first, id);
+                let value = |value| self.records.has_values().then_some(value);
+                let list = self.lists.open(first, value(self.records.value_of(place)));
+                self.lists.push(list, id, value(0));
                 self.records.set_holder(place, MANY | u64::from(list.0));
             }
-            Holder::Many(list) => self.lists.push(list, id),
+            Holder::Many(list) => {
+                let value = self.records.has_values().then_some(0);
+                self.lists.push(list, id, value);
+            }
         }
         self.by_id.insert(hash_of(id, seeds), place.0);
     }
@@ -133,8 +154,9 @@ impl Entries {
         match self.holder(place) {
             Holder::One(_) => Left::Nobody,
             Holder::Many(list) => {
-                if let Some(last) = self.lists.remove(list, id) {
+                if let Some((last, value)) = self.lists.remove(list, id) {
                     self.records.set_holder(place, last.0);
+                    self.records.set_value(place, value);
                 }
                 if self.by_id.is_sparse() {
                     self.index_all(0, seeds);
@@ -150,6 +172,49 @@ impl Entries {
         match self.holder(place) {
             Holder::One(id) => found.push(id),
             Holder::Many(list) => found.extend(self.lists.ids(list)),
+        }
+    }
+
+    /// The subscriptions of an entry, ascending, each with its value; 0 where none are kept.
+    #[inline]
+    pub(super) fn push_pairs(&self, place: Place, found: &mut Vec<(SubscriptionId, u64)>) {
+        match self.holder(place) {
+            Holder::One(id) => found.push((id, self.records.value_of(place))),
+            Holder::Many(list) => found.extend(self.lists.pairs(list)),
+        }
+    }
+
+    /// The values of all subscriptions, where values are kept.
+    pub(super) fn values(&self) -> impl Iterator<Item = u64> + '_ {
+        let records = self.records.has_values().then_some(&self.records);
+        let places = records.into_iter().flat_map(Records::places);
+        places.flat_map(|place| {
+            let (value, list) = match self.holder(place) {
+                Holder::One(_) => (Some(self.records.value_of(place)), None),
+                Holder::Many(list) => (None, Some(list)),
+            };
+            let pairs = list.into_iter().flat_map(|list| self.lists.pairs(list));
+            value.into_iter().chain(pairs.map(|(_, value)| value))
+        })
+    }
+
+    /// Sets the value of a subscription, and returns the one that it had; nothing where none are kept.
+    pub(super) fn set_value(
+        &mut self,
+        place: Place,
+        id: SubscriptionId,
+        value: u64,
+    ) -> Option<u64> {
+        match self.holder(place) {
+            Holder::One(_) => {
+                let before = self.records.value_of(place);
+                self.records.set_value(place, value);
+                self.records.has_values().then_some(before)
+            }
+            Holder::Many(list) => {
+                let here = self.lists.value_mut(list, id)?;
+                Some(std::mem::replace(here, value))
+            }
         }
     }
 

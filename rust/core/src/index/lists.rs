@@ -12,6 +12,8 @@ pub(super) struct ListId(pub(super) u32);
 struct List {
     /// Ascending but for the mark. At most half of them are gone.
     ids: Vec<u64>,
+    /// The values of these, where the index keeps some.
+    values: Vec<u64>,
     gone: usize,
 }
 
@@ -27,6 +29,22 @@ impl List {
             .filter(|&id| id & GONE == 0)
             .map(|&id| SubscriptionId(id))
     }
+
+    fn push(&mut self, id: SubscriptionId, value: Option<u64>) {
+        self.ids.push(id.0);
+        self.values.extend(value);
+    }
+
+    /// Takes out the places of those that are gone.
+    fn sweep(&mut self) {
+        let mut kept = self.ids.iter().map(|id| id & GONE == 0);
+        self.values.retain(|_| kept.next().unwrap_or_default());
+        self.ids.retain(|id| id & GONE == 0);
+        for list in [&mut self.ids, &mut self.values] {
+            list.shrink_to(2 * list.len());
+        }
+        self.gone = 0;
+    }
 }
 
 /// All lists of one index.
@@ -37,12 +55,10 @@ pub(super) struct Lists {
 }
 
 impl Lists {
-    /// A list of these two, the smaller first.
-    pub(super) fn open(&mut self, first: SubscriptionId, second: SubscriptionId) -> ListId {
-        let list = List {
-            ids: vec![first.0, second.0],
-            gone: 0,
-        };
+    /// A list of one, with its value where values are kept.
+    pub(super) fn open(&mut self, id: SubscriptionId, value: Option<u64>) -> ListId {
+        let mut list = List::default();
+        list.push(id, value);
         if let Some(id) = self.free.pop() {
             self.lists[id.0 as usize] = list;
             return id;
@@ -52,8 +68,25 @@ impl Lists {
     }
 
     /// Adds an id greater than all in the list.
-    pub(super) fn push(&mut self, list: ListId, id: SubscriptionId) {
-        self.lists[list.0 as usize].ids.push(id.0);
+    pub(super) fn push(&mut self, list: ListId, id: SubscriptionId, value: Option<u64>) {
+        self.lists[list.0 as usize].push(id, value);
+    }
+
+    /// The value of an id of the list, where values are kept.
+    pub(super) fn value_mut(&mut self, list: ListId, id: SubscriptionId) -> Option<&mut u64> {
+        let here = &mut self.lists[list.0 as usize];
+        let at = here.position(id)?;
+        here.values.get_mut(at)
+    }
+
+    /// The ids of a list, ascending, each with its value; 0 where none are kept.
+    pub(super) fn pairs(&self, list: ListId) -> impl Iterator<Item = (SubscriptionId, u64)> + '_ {
+        let List { ids, values, .. } = &self.lists[list.0 as usize];
+        let value = |at| values.get(at).copied().unwrap_or_default();
+        ids.iter()
+            .enumerate()
+            .filter(|&(_, id)| id & GONE == 0)
+            .map(move |(at, &id)| (SubscriptionId(id), value(at)))
     }
 
     pub(super) fn holds(&self, list: ListId, id: SubscriptionId) -> bool {
@@ -65,24 +98,27 @@ impl Lists {
         self.lists[list.0 as usize].live()
     }
 
-    /// Takes an id out. When one other is left, the list is closed and that one returned.
+    /// Takes an id out. When one other is left, the list is closed and that one returned, with its value.
     ///
     /// O(log n), and O(1) amortised for sweeping out what is gone whenever it is half.
-    pub(super) fn remove(&mut self, list: ListId, id: SubscriptionId) -> Option<SubscriptionId> {
+    pub(super) fn remove(
+        &mut self,
+        list: ListId,
+        id: SubscriptionId,
+    ) -> Option<(SubscriptionId, u64)> {
         let here = &mut self.lists[list.0 as usize];
         let at = here.position(id)?;
         here.ids[at] |= GONE;
         here.gone += 1;
         if here.ids.len() - here.gone == 1 {
-            let other = here.live().next();
-            *here = List::default();
+            here.sweep();
+            let List { ids, values, .. } = std::mem::take(here);
             self.free.push(list);
-            return other;
+            let value = values.first().copied().unwrap_or_default();
+            return ids.first().map(|&id| (SubscriptionId(id), value));
         }
         if 2 * here.gone >= here.ids.len() {
-            here.ids.retain(|id| id & GONE == 0);
-            here.ids.shrink_to(2 * here.ids.len());
-            here.gone = 0;
+            here.sweep();
         }
         None
     }
@@ -92,7 +128,7 @@ impl Lists {
         let ids: usize = self
             .lists
             .iter()
-            .map(|list| list.ids.capacity() * size_of::<u64>())
+            .map(|list| (list.ids.capacity() + list.values.capacity()) * size_of::<u64>())
             .sum();
         ids + self.lists.capacity() * size_of::<List>() + self.free.capacity() * size_of::<ListId>()
     }

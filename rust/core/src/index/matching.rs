@@ -42,6 +42,35 @@ impl Index {
         Ok(())
     }
 
+    /// Puts the subscriptions that match `topic` into `found`, ascending, each with its value, in place of what was there.
+    ///
+    /// A value that was not set is 0.
+    ///
+    /// # Errors
+    ///
+    /// [`TopicError`] if `topic` is none of the index's grammar.
+    pub fn match_values_into(
+        &mut self,
+        topic: &str,
+        found: &mut Vec<(SubscriptionId, u64)>,
+    ) -> Result<(), TopicError> {
+        found.clear();
+        let mut places = 0_usize;
+        self.find(topic, |entries, place| {
+            places += 1;
+            entries.push_pairs(place, found);
+        })?;
+        if places > 1 {
+            found.sort_by_key(|&(id, _)| id);
+        }
+        Ok(())
+    }
+
+    /// All values that are set, in no order.
+    pub fn values(&self) -> impl Iterator<Item = u64> + '_ {
+        self.entries.values().filter(|&value| value != 0)
+    }
+
     /// Finds the entries that match a topic.
     #[inline]
     fn find(

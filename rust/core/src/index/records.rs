@@ -8,14 +8,15 @@
 //!   | next free: u64  | FREE | units   | rubbish                                    |
 //! ```
 //!
-//! A place stays the same while its record lives. Freed blocks are used again for records of the same size, or cut for
+//! An index that keeps values has that of a pattern's only subscription in front of the record, in the eight bytes before
+//! its place, where the processor has them when it has the record. A place stays the same while its record lives. Freed blocks are used again for records of the same size, or cut for
 //! smaller ones; an index whose blocks are mostly free writes its records anew.
 use std::collections::BTreeMap;
 
 use super::Structure;
 
 const UNIT: usize = 4;
-const HEADER: usize = MIN_UNITS as usize * UNIT;
+const HEADER: usize = HEADER_UNITS as usize * UNIT;
 /// The longest text of a record.
 pub(super) const MAX_TEXT: usize = (1 << 24) - 1;
 const NOWHERE: u64 = u64::MAX;
@@ -72,19 +73,63 @@ impl Home {
 #[derive(Debug, Default)]
 pub(super) struct Records {
     bytes: Vec<u8>,
+    /// Units in front of each place, for a value.
+    front: u32,
     /// For each size in units, the first free block; the blocks are chained through their first eight bytes.
     free: BTreeMap<u32, Place>,
     free_units: usize,
     len: usize,
 }
 
-fn units_of(text: usize) -> u32 {
-    u32::try_from((HEADER + text).div_ceil(UNIT)).unwrap_or(u32::MAX)
-}
-
-const MIN_UNITS: u32 = 3;
+const HEADER_UNITS: u32 = 3;
+const VALUE_UNITS: u32 = 2;
 
 impl Records {
+    /// No record yet; each may have a value.
+    pub(super) fn with_values() -> Self {
+        Self {
+            front: VALUE_UNITS,
+            ..Self::default()
+        }
+    }
+
+    /// No record, as at the start.
+    pub(super) fn emptied(&self) -> Self {
+        Self {
+            front: self.front,
+            ..Self::default()
+        }
+    }
+
+    /// The length of the block of a record with so many bytes of text.
+    fn units_of(&self, text: usize) -> u32 {
+        let units = u32::try_from((HEADER + text).div_ceil(UNIT));
+        units.map_or(u32::MAX, |units| units + self.front)
+    }
+
+    /// Whether records have values.
+    pub(super) fn has_values(&self) -> bool {
+        self.front > 0
+    }
+
+    /// The value in front of a record; 0 where there are none.
+    #[inline]
+    pub(super) fn value_of(&self, place: Place) -> u64 {
+        if self.has_values() {
+            self.word(place.byte() - 8)
+        } else {
+            0
+        }
+    }
+
+    /// Sets the value in front of a record, where there are some.
+    pub(super) fn set_value(&mut self, place: Place, value: u64) {
+        if self.has_values() {
+            let at = place.byte();
+            self.bytes[at - 8..at].copy_from_slice(&value.to_le_bytes());
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -163,16 +208,18 @@ impl Records {
 
     /// Whether there is certainly room for so many bytes of text in so many records.
     pub(super) fn has_room(&self, records: usize, bytes: usize) -> bool {
-        let more = records.saturating_mul(HEADER + UNIT).saturating_add(bytes);
+        let each = HEADER + UNIT * (1 + self.front as usize);
+        let more = records.saturating_mul(each).saturating_add(bytes);
         bytes <= records.saturating_mul(MAX_TEXT)
             && self.bytes.len().saturating_add(more) / UNIT < u32::MAX as usize
     }
 
     /// Writes a record, for which there is room.
     pub(super) fn insert(&mut self, home: Home, holder: u64, text: &[u8]) -> Place {
-        let units = units_of(text.len());
+        let units = self.units_of(text.len());
         let place = self.reuse(units).unwrap_or_else(|| self.extend(units));
         let len = u32::try_from(text.len()).expect("texts are short");
+        self.set_value(place, 0);
         self.write_header(place, holder, home, len);
         let at = place.byte() + HEADER;
         self.bytes[at..at + text.len()].copy_from_slice(text);
@@ -181,7 +228,7 @@ impl Records {
     }
 
     fn extend(&mut self, units: u32) -> Place {
-        let place = u32::try_from(self.bytes.len() / UNIT).expect("there is room");
+        let place = u32::try_from(self.bytes.len() / UNIT).expect("there is room") + self.front;
         let end = self.bytes.len() + units as usize * UNIT;
         if end > self.bytes.capacity() {
             self.bytes
@@ -193,7 +240,8 @@ impl Records {
 
     /// A free block of this size: one that has it, or the start of a larger one.
     fn reuse(&mut self, units: u32) -> Option<Place> {
-        let fits = |&(&size, _): &(&u32, &Place)| size == units || size >= units + MIN_UNITS;
+        let least = HEADER_UNITS + self.front;
+        let fits = |&(&size, _): &(&u32, &Place)| size == units || size >= units + least;
         let (&size, &place) = self.free.range(units..).find(fits)?;
         match self.word(place.byte()) {
             NOWHERE => self.free.remove(&size),
@@ -221,7 +269,7 @@ impl Records {
     pub(super) fn remove(&mut self, place: Place) {
         let (home, len) = self.header(place);
         debug_assert_ne!(home, Home::FREE);
-        self.release(place, units_of(len));
+        self.release(place, self.units_of(len));
         self.len -= 1;
     }
 
@@ -230,12 +278,12 @@ impl Records {
         let mut next = 0;
         std::iter::from_fn(move || {
             while next * UNIT < self.bytes.len() {
-                let place = Place(u32::try_from(next).ok()?);
+                let place = Place(u32::try_from(next).ok()? + self.front);
                 let (home, len) = self.header(place);
                 if home == Home::FREE {
                     next += len;
                 } else {
-                    next += units_of(len) as usize;
+                    next += self.units_of(len) as usize;
                     return Some(place);
                 }
             }
@@ -245,13 +293,14 @@ impl Records {
 
     /// Writes the records anew without the free blocks between them; `moved` learns where each is now.
     pub(super) fn compact(&mut self, mut moved: impl FnMut(Home, &[u8], Place)) {
-        let mut fresh = Self::default();
+        let mut fresh = self.emptied();
         fresh
             .bytes
             .reserve_exact(self.bytes.len() - self.free_units * UNIT);
         for place in self.places() {
             let (home, text) = self.get(place);
             let to = fresh.insert(home, self.holder(place), text);
+            fresh.set_value(to, self.value_of(place));
             moved(home, text, to);
         }
         *self = fresh;

@@ -9,6 +9,8 @@ mod samples;
 pub use flaws::{pattern_flaw, topic_flaw};
 pub use samples::Samples;
 
+use std::collections::HashSet;
+
 use crate::grammar::Grammar;
 use crate::rules::Rules;
 
@@ -61,17 +63,27 @@ fn one_matches(pattern: &str, segment: &str, rules: &Rules) -> bool {
 }
 
 fn glob_matches(glob: &[char], text: &[char]) -> bool {
+    rest_matches(glob, text, &mut HashSet::new())
+}
+
+/// Whether the rest of a glob matches the rest of a text.
+///
+/// A star that has been tried at one place of the text is not tried there again: it failed, or all would be over.
+fn rest_matches(glob: &[char], text: &[char], tried: &mut HashSet<(usize, usize)>) -> bool {
     match glob {
         [] => text.is_empty(),
-        ['*', rest @ ..] => (0..=text.len()).any(|taken| glob_matches(rest, &text[taken..])),
+        ['*', rest @ ..] => {
+            tried.insert((glob.len(), text.len()))
+                && (0..=text.len()).any(|taken| rest_matches(rest, &text[taken..], tried))
+        }
         [first, rest @ ..] => text.split_first().is_some_and(|(&c, others)| {
             let end = rest.iter().position(|&c| c == ']');
             match (first, end) {
-                ('?', _) => glob_matches(rest, others),
+                ('?', _) => rest_matches(rest, others, tried),
                 ('[', Some(end)) => {
-                    in_brackets(&rest[..end], c) && glob_matches(&rest[end + 1..], others)
+                    in_brackets(&rest[..end], c) && rest_matches(&rest[end + 1..], others, tried)
                 }
-                _ => *first == c && glob_matches(rest, others),
+                _ => *first == c && rest_matches(rest, others, tried),
             }
         }),
     }
