@@ -374,7 +374,7 @@ class Index:
     Args:
         dialect: A `Dialect`, its value, or a `Grammar`.
         reserved: A first segment: topics under it are matched only by patterns that spell it.
-        keeps_values: Whether a subscription may have a value, for eight bytes each.
+        keeps_values: Whether each subscription has a value; about eight bytes each.
 
     Raises:
         TypeError: `dialect` is none of the three.
@@ -388,35 +388,30 @@ class Index:
         >>> index.match("ai.models.gpt4")
         (0, 1)
         >>> index = Index("mailbox", keeps_values=True)
-        >>> index.put(index.add("ai.**"), "all")
+        >>> all_of_it = index.add("ai.**", "all")
         >>> index.pick("ai.models.gpt4")
         ('all',)
     """
 
     def __new__(cls, dialect: DialectLike, *, reserved: str | None = None, keeps_values: bool = False) -> Index: ...
-    def add(self, pattern: str) -> int:
+    def add(self, pattern: str, value: object = None) -> int:
         """Add one subscription to `pattern` and return its id, greater than all before.
 
         Raises:
             InvalidPatternError: `pattern` is none of the dialect; nothing has changed.
+            ValueError: there is a `value`, and the index keeps none; nothing has changed.
         """
 
-    def add_many(self, patterns: Sequence[str]) -> list[int]:
+    def add_many(self, patterns: Sequence[str], values: Sequence[object] | None = None) -> list[int]:
         """Add a subscription to each of the patterns, or none at all, and return their ids.
 
         Raises:
             InvalidPatternError: for the first that is no pattern; nothing has changed.
-        """
-
-    def put(self, id: int, value: object) -> None:
-        """Set the value of a subscription, in place of the one that it had.
-
-        Raises:
-            ValueError: `id` is of no subscription, or no longer, or the index keeps no values.
+            ValueError: `values` are not as many as `patterns`, or the index keeps none; nothing has changed.
         """
 
     def remove(self, id: int) -> Any:
-        """Remove the subscription with this id, and return its value, if it had one.
+        """Remove the subscription with this id, and return its value.
 
         Raises:
             ValueError: `id` is of no subscription, or no longer.
@@ -440,7 +435,7 @@ class Index:
         """
 
     def pick(self, topic: str, /) -> tuple[Any, ...]:
-        """Return the values whose patterns match a topic, by ascending id; a subscription without one is left out.
+        """Return the values whose patterns match a topic, by ascending id; none if the index keeps no values.
 
         Raises:
             InvalidTopicError: `topic` is none of the dialect.

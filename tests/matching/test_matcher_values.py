@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import random
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -31,6 +31,24 @@ class _Caller:
         handle = self.matcher.add("a.*", "late")
         self.seen.append(self.matcher.match("a.b"))
         self.matcher.remove(handle)
+
+
+class _Changing:
+    """A value whose end changes what its matcher matches."""
+
+    def __init__(self, matcher: stentor.Matcher[str], change: str, first: int) -> None:
+        self.matcher = matcher
+        self.change = change
+        self.first = first
+
+    def __del__(self) -> None:
+        match self.change:
+            case "add":
+                self.matcher.add("a.b", "late")
+            case "add_many":
+                self.matcher.add_many([("a.b", "late")])
+            case _:
+                self.matcher.remove(self.first)
 
 
 @pytest.mark.parametrize("cache_capacity", [0, 100])
@@ -132,34 +150,71 @@ def test_values_are_picked_by_one_topic_alone(wrong: Callable[[Index], object]) 
         wrong(Index("mailbox", keeps_values=True))
 
 
-def test_values_without_a_place_are_refused() -> None:
-    index = Index("mailbox", keeps_values=True)
-    first, second = index.add_many(["a", "a"])
-    index.remove(first)
-    refusal = "id must be of a subscription of an index that keeps values, not {}"
-    for number in (first, 2, 2**63):
-        with pytest.raises(ValueError, match=refusal.format(number)):
-            index.put(number, "value")
-    assert index.pick("a") == ()
-    index.put(second, "value")
-    assert index.pick("a") == ("value",)
+def test_an_index_without_values_refuses_them() -> None:
     index = Index("mailbox")
-    with pytest.raises(ValueError, match=refusal.format(0)):
-        index.put(index.add("a"), "value")
+    refusal = "an index made without keeps_values keeps no value"
+    with pytest.raises(ValueError, match=refusal):
+        index.add("a", "value")
+    with pytest.raises(ValueError, match=refusal):
+        index.add_many(["a"], ["value"])
+    assert len(index) == 0
+    index.add("a")
     assert index.pick("a") == ()
 
 
-def test_a_value_that_is_replaced_is_let_go_of() -> None:
+def test_there_are_as_many_values_as_patterns() -> None:
     index = Index("mailbox", keeps_values=True)
-    number = index.add("a")
+    with pytest.raises(ValueError, match="values must be as many as patterns, 2, not 1"):
+        index.add_many(["a", "b"], ["value"])
+    assert len(index) == 0
+    assert index.add_many(["a", "a"]) == [0, 1]
+    assert index.add("a", "value") == 2
+    assert index.pick("a") == (None, None, "value")
+    assert [index.remove(number) for number in (2, 0, 1)] == ["value", None, None]
+
+
+def test_the_values_of_what_is_refused_are_let_go_of() -> None:
+    matcher: stentor.Matcher[_Held] = stentor.Matcher()
     held = _Held()
     end = weakref.ref(held)
-    index.put(number, held)
+    with pytest.raises(stentor.InvalidPatternError):
+        matcher.add("a..b", held)
+    with pytest.raises(stentor.InvalidPatternError):
+        matcher.add_many([("a", held), ("a..b", held)])
     del held
-    assert end() is not None
-    index.put(number, "another")
     assert end() is None
-    assert index.remove(number) == "another"
+    assert len(matcher) == 0
+    assert matcher.match("a") == ()
+
+
+def test_pairs_that_can_be_read_once_are_added() -> None:
+    matcher: stentor.Matcher[str] = stentor.Matcher()
+    pairs: list[Any] = [iter(("a", "value"))]
+    assert matcher.add_many(pairs) == [0]
+    assert matcher.match("a") == ("value",)
+
+
+@pytest.mark.parametrize("change", ["add", "add_many", "remove"])
+def test_what_changes_in_the_middle_of_a_match_is_not_hidden_by_the_cache(change: str) -> None:
+    """Whenever the collector runs: a finalizer may change what is being matched."""
+    threshold = gc.get_threshold()
+    for allocations in range(1, 20):
+        matcher: stentor.Matcher[str] = stentor.Matcher(cache_capacity=100)
+        first = matcher.add("a.b", "first")
+        gc.disable()
+        gc.collect()
+        circle: list[object] = [_Changing(matcher, change, first)]
+        circle.append(circle)
+        del circle
+        gc.set_threshold(allocations)
+        gc.enable()
+        try:
+            matcher.match("a.b")
+        finally:
+            gc.set_threshold(*threshold)
+        gc.collect()
+        expected = () if change == "remove" else ("first", "late")
+        assert matcher.match("a.b") == expected
 
 
 def test_values_end_with_their_index() -> None:
@@ -167,9 +222,8 @@ def test_values_end_with_their_index() -> None:
     ends = [weakref.ref(one) for one in held]
     index = Index("mailbox", keeps_values=True)
     for pattern in ("a", "a.*"):
-        for number, one in zip(index.add_many([pattern] * 5), held, strict=False):
-            index.put(number, one)
+        index.add_many([pattern] * 5, held[:5])
         del held[:5]
     assert [end() is None for end in ends] == [False] * 10
-    del index, one
+    del index
     assert [end() for end in ends] == [None] * 10

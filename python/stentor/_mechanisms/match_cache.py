@@ -44,6 +44,8 @@ class _Values(dict[str, V]):
 class MatchCache(Generic[V]):
     """Topics with their values, the oldest first to go. Its owner calls it from one thread at a time.
 
+    A finalizer may clear it in the middle of a call; whoever stored meanwhile must clear it again.
+
     Args:
         capacity: The most topics; 0 switches the cache off.
         make: Called with a topic that is not cached; its result is the answer to the lookup.
@@ -115,7 +117,7 @@ class MatchCache(Generic[V]):
     def _evict(self) -> None:
         oldest, held = self._order.popitem(last=False)
         self._targets -= held
-        del self._values[oldest]
+        self._values.pop(oldest, None)
         self.evictions += 1
 
     def _admits(self, topic: str) -> bool:
@@ -136,7 +138,7 @@ class MatchCache(Generic[V]):
         held = self._order.pop(topic, None)
         if held is not None:
             self._targets -= held
-            del self._values[topic]
+            self._values.pop(topic, None)
 
     def clear(self) -> None:
         """Drop every value."""

@@ -16,7 +16,7 @@ from stentor._mechanisms.match_cache import MatchCache
 from stentor._native import Index
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from stentor._native import Explanation
     from stentor._values.dialects import DialectLike
@@ -65,7 +65,7 @@ class MatchTable(Generic[V]):
         build: Makes what is cached of the ids that match, ascending; called on a miss, with `lock` held.
         cache_capacity: The most topics cached; 0 switches the cache off.
         reserved: A first segment; topics under it are matched only by patterns that spell it.
-        keeps_values: Whether each subscription has a value in `index`, of which ``build`` gets those that match.
+        keeps_values: Whether each subscription has a value, so that ``build`` gets values rather than ids.
 
     Raises:
         ValueError: `cache_capacity` is negative.
@@ -80,7 +80,7 @@ class MatchTable(Generic[V]):
         0
     """
 
-    __slots__ = ("_build", "_cache", "_find", "cached", "index", "lock", "lookup")
+    __slots__ = ("_build", "_cache", "_changes", "_find", "cached", "index", "lock", "lookup")
 
     index: Index
     """The native index, to be asked past the cache; what changes it must come through the table."""
@@ -109,6 +109,7 @@ class MatchTable(Generic[V]):
         self.index = Index(dialect, reserved=reserved, keeps_values=keeps_values)
         self._find: Callable[[str], tuple[Any, ...]] = self.index.pick if keeps_values else self.index.match
         self._build = build
+        self._changes = 0
         self._cache: MatchCache[V] = MatchCache(capacity=cache_capacity, make=self._make)
         self.lock = threading.RLock()
         self.lookup = self._cache.lookup
@@ -116,37 +117,41 @@ class MatchTable(Generic[V]):
 
     def _make(self, topic: str) -> V:
         with self.lock:
+            changes = self._changes
             found = self._find(topic)
             value = self._build(found)
             self._cache.store(topic, value, len(found))
+            if changes != self._changes:  # by a finalizer that ran meanwhile, or the handler of a signal
+                self._cache.clear()
             return value
 
-    def add(self, pattern: str) -> int:
-        """Add one subscription to ``pattern`` and return its id, greater than all before.
+    def add(self, pattern: str, value: object = None) -> int:
+        """Add one subscription to ``pattern``, with its value, and return its id, greater than all before.
 
         Raises:
             InvalidPatternError: `pattern` is none; nothing has changed.
         """
         with self.lock:
-            number = self.index.add(pattern)
+            number = self.index.add(pattern, value)
+            self._changes += 1
             if self.cached:
                 self._forget(self.index.exact_topic(number))
             return number
 
-    def add_many(self, patterns: Iterable[str]) -> list[int]:
-        """Add a subscription to each pattern, or none at all, and return their ids.
+    def add_many(self, patterns: Iterable[str], values: Sequence[object] | None = None) -> list[int]:
+        """Add a subscription to each pattern, with its value, or none at all, and return their ids.
 
         Raises:
             InvalidPatternError: For the first that is no pattern; nothing has changed.
         """
         with self.lock:
-            numbers = self.index.add_many(list(patterns))
+            numbers = self.index.add_many(list(patterns), values)
             if numbers:
-                self._cache.clear()
+                self.clear()
             return numbers
 
     def remove(self, number: int, /) -> object:
-        """Remove the subscription with this id, and return its value, if it has one.
+        """Remove the subscription with this id, and return its value.
 
         Raises:
             ValueError: The id is of no subscription of this table, or no longer.
@@ -154,6 +159,7 @@ class MatchTable(Generic[V]):
         with self.lock:
             topic = self.index.exact_topic(number)
             value = self.index.remove(number)
+            self._changes += 1
             self._forget(topic)
             return value
 
@@ -167,6 +173,7 @@ class MatchTable(Generic[V]):
     def clear(self) -> None:
         """Drop every cached value, so that ``build`` is asked again."""
         with self.lock:
+            self._changes += 1
             self._cache.clear()
 
     def __len__(self) -> int:
@@ -248,10 +255,7 @@ class Matcher(Generic[V]):
         Raises:
             InvalidPatternError: `pattern` is none; nothing has changed.
         """
-        with self._table.lock:
-            handle = self._table.add(pattern)
-            self._table.index.put(handle, value)
-            return handle
+        return self._table.add(pattern, value)
 
     def add_many(self, items: Iterable[tuple[str, V]]) -> list[int]:
         """Add many values, each under a pattern of its own, or none at all, and return their handles.
@@ -271,12 +275,8 @@ class Matcher(Generic[V]):
             >>> matcher.match("ai.models.gpt4")
             ('all', 'models')
         """
-        pairs = list(items)
-        with self._table.lock:
-            handles = self._table.add_many([pattern for pattern, _ in pairs])
-            for handle, (_, value) in zip(handles, pairs, strict=True):
-                self._table.index.put(handle, value)
-            return handles
+        pairs = [(pattern, value) for pattern, value in items]
+        return self._table.add_many([pattern for pattern, _ in pairs], [value for _, value in pairs])
 
     def remove(self, handle: int) -> None:
         """Remove what `add` returned this handle for.

@@ -1,6 +1,5 @@
 //! `Index`: the native subscription index.
 use std::ffi::CStr;
-use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -11,7 +10,7 @@ use crate::delivery::cell::LockedCell;
 use crate::dialects::grammar_of;
 use crate::directly::Method;
 use crate::errors::{LimitError, map_error, pattern_text, topic_text};
-use crate::values::{Found, Holding};
+use crate::values::Holding;
 
 /// The subscription index: which subscriptions match a topic, and what they stand for.
 ///
@@ -20,15 +19,16 @@ use crate::values::{Found, Holding};
 pub(crate) struct Index {
     pub(crate) inner: LockedCell<Inner>,
     /// Room for the values of a match, taken out while it is used.
-    pub(crate) found: LockedCell<Found>,
+    pub(crate) values: LockedCell<Vec<Py<PyAny>>>,
 }
 
 pub(crate) struct Inner {
     pub(crate) index: Holding,
     /// Valid topics that were looked up one by one.
     lookups: u64,
-    /// The buffer of a match.
+    /// The buffers of a match: for ids, and for ids with their values.
     ids: Vec<core::SubscriptionId>,
+    pairs: Vec<(core::SubscriptionId, u64)>,
 }
 
 /// Room for so many ids, or values, is kept from one match to the next.
@@ -36,19 +36,21 @@ pub(crate) const KEPT: usize = 4096;
 
 impl Inner {
     #[inline]
+    pub(crate) fn pick(
+        &mut self,
+        py: Python<'_>,
+        topic: &str,
+        values: &mut Vec<Py<PyAny>>,
+    ) -> Result<(), core::TopicError> {
+        self.pairs.shrink_to(KEPT);
+        self.index.pick_into(py, topic, &mut self.pairs, values)
+    }
+
+    #[inline]
     fn numbers(&mut self, topic: &str) -> Result<Vec<u64>, core::TopicError> {
         self.ids.shrink_to(KEPT);
         self.index.match_into(topic, &mut self.ids)?;
         Ok(self.ids.iter().map(|id| id.0).collect())
-    }
-
-    /// Forgets all, and returns what was there for the caller to drop.
-    pub(crate) fn forget(&mut self) -> Holding {
-        let grammar = Arc::clone(self.index.grammar());
-        std::mem::replace(
-            &mut self.index,
-            Holding::new(core::Index::new(grammar, None)),
-        )
     }
 }
 
@@ -117,6 +119,15 @@ impl From<core::Explanation> for Explanation {
 }
 
 impl Index {
+    /// Raises if there are values, and the index keeps none.
+    fn check_keeps(&self, are_values: bool) -> PyResult<()> {
+        if are_values && !self.inner.with(|inner| inner.index.keeps_values()) {
+            let text = "an index made without keeps_values keeps no value";
+            return Err(PyValueError::new_err(text));
+        }
+        Ok(())
+    }
+
     /// What `find` finds for a topic; it neither calls Python nor drops one of its objects.
     #[inline]
     pub(crate) fn look_up<R>(
@@ -209,11 +220,12 @@ impl Index {
             core::Index::new
         };
         Ok(Self {
-            found: LockedCell::new(Found::default()),
+            values: LockedCell::new(Vec::new()),
             inner: LockedCell::new(Inner {
                 index: Holding::new(make(grammar_of(dialect)?, reserved)),
                 lookups: 0,
                 ids: Vec::new(),
+                pairs: Vec::new(),
             }),
         })
     }
@@ -222,9 +234,13 @@ impl Index {
     ///
     /// Raises:
     ///     InvalidPatternError: `pattern` is none of the dialect; nothing has changed.
-    fn add(&self, pattern: &Bound<'_, PyAny>) -> PyResult<u64> {
+    ///     ValueError: there is a `value`, and the index keeps none; nothing has changed.
+    #[pyo3(signature = (pattern, value = None))]
+    fn add(&self, pattern: &Bound<'_, PyAny>, value: Option<Py<PyAny>>) -> PyResult<u64> {
         let text = pattern_text("pattern", pattern)?;
-        let added = self.inner.with(|inner| inner.index.add(text));
+        self.check_keeps(value.is_some())?;
+        let value = value.unwrap_or_else(|| pattern.py().None());
+        let (added, _left) = self.inner.with(|inner| inner.index.add(text, value));
         added.map(|id| id.0).map_err(refused)
     }
 
@@ -232,12 +248,28 @@ impl Index {
     ///
     /// Raises:
     ///     InvalidPatternError: for the first that is no pattern; nothing has changed.
-    fn add_many(&self, patterns: Vec<Bound<'_, PyAny>>) -> PyResult<Vec<u64>> {
+    ///     ValueError: `values` are not as many as `patterns`, or the index keeps none; nothing has changed.
+    #[pyo3(signature = (patterns, values = None))]
+    fn add_many(
+        &self,
+        py: Python<'_>,
+        patterns: Vec<Bound<'_, PyAny>>,
+        values: Option<Vec<Py<PyAny>>>,
+    ) -> PyResult<Vec<u64>> {
         let texts: Vec<_> = patterns
             .iter()
             .map(|text| pattern_text("patterns", text))
             .collect::<PyResult<_>>()?;
-        let added = self.inner.with(|inner| inner.index.add_many(&texts));
+        self.check_keeps(values.is_some())?;
+        let values = values.unwrap_or_else(|| texts.iter().map(|_| py.None()).collect());
+        if values.len() != texts.len() {
+            let (wanted, given) = (texts.len(), values.len());
+            let message = format!("values must be as many as patterns, {wanted}, not {given}");
+            return Err(PyValueError::new_err(message));
+        }
+        let (added, _left) = self
+            .inner
+            .with(|inner| inner.index.add_many(&texts, values));
         added
             .map(|ids| ids.iter().map(|id| id.0).collect())
             .map_err(refused)
@@ -249,9 +281,7 @@ impl Index {
     ///     ValueError: `id` is of no subscription, or no longer.
     fn remove(&self, py: Python<'_>, id: u64) -> PyResult<Option<Py<PyAny>>> {
         let id = core::SubscriptionId(id);
-        let (value, removed) = self
-            .inner
-            .with(|inner| (inner.index.take(py, id), inner.index.remove(id)));
+        let (removed, value) = self.inner.with(|inner| inner.index.remove(py, id));
         removed.map(|_| value).map_err(unknown)
     }
 

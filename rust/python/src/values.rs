@@ -6,21 +6,20 @@
 
 use std::ffi::CStr;
 use std::mem::ManuallyDrop;
-use std::ops::{Deref, DerefMut};
+use std::ops::Deref;
 use std::ptr;
 
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use pyo3::{PyTraverseError, PyVisit};
 use stentor_core as core;
 
 use crate::directly::{Method, tuple_of};
-use crate::index::{Index, Inner, KEPT};
+use crate::index::{Index, KEPT};
 
 /// An index of which each value is the address of an object, to which it has a reference, or 0.
 ///
-/// Values are set here alone. What is taken out is dropped where no cell is open, since that may run code that comes
+/// It is changed here alone. What comes out of it is dropped where no cell is open, since that may run code that comes
 /// back.
 pub(crate) struct Holding(core::Index);
 
@@ -29,44 +28,113 @@ impl Holding {
         Self(index)
     }
 
-    /// Puts a value in and returns the one that was there; gives it back if there is no place for it.
-    fn put(
+    /// Adds a subscription with its value, if the index keeps values; what it does not keep is returned too.
+    pub(crate) fn add(
+        &mut self,
+        pattern: &str,
+        value: Py<PyAny>,
+    ) -> (
+        Result<core::SubscriptionId, core::AddError>,
+        Option<Py<PyAny>>,
+    ) {
+        let added = self.0.add(pattern);
+        let left = match &added {
+            Ok(id) => self.keep(*id, value),
+            Err(_) => Some(value),
+        };
+        (added, left)
+    }
+
+    /// Adds a subscription to each pattern, or none at all; the values are as above.
+    pub(crate) fn add_many(
+        &mut self,
+        patterns: &[&str],
+        values: Vec<Py<PyAny>>,
+    ) -> (
+        Result<Vec<core::SubscriptionId>, core::AddError>,
+        Vec<Py<PyAny>>,
+    ) {
+        let added = self.0.add_many(patterns);
+        let left = match &added {
+            Ok(ids) => {
+                let pairs = ids.iter().zip(values);
+                pairs
+                    .filter_map(|(id, value)| self.keep(*id, value))
+                    .collect()
+            }
+            Err(_) => values,
+        };
+        (added, left)
+    }
+
+    /// Gives a new subscription its value; gives it back if there is no place for it.
+    fn keep(&mut self, id: core::SubscriptionId, value: Py<PyAny>) -> Option<Py<PyAny>> {
+        match self.0.set_value(id, address_of(&value)) {
+            Some(_) => {
+                let _kept = value.into_ptr();
+                None
+            }
+            None => Some(value),
+        }
+    }
+
+    /// Removes a subscription; its value is returned, if it had one.
+    pub(crate) fn remove(
         &mut self,
         py: Python<'_>,
         id: core::SubscriptionId,
-        object: Py<PyAny>,
-    ) -> Result<Option<Py<PyAny>>, Py<PyAny>> {
-        let Some(before) = self.0.set_value(id, address_of(&object)) else {
-            return Err(object);
-        };
-        let _held = object.into_ptr();
-        // SAFETY: the index has that address no longer.
-        Ok(unsafe { owned(py, before) })
+    ) -> (
+        Result<Box<str>, core::UnknownSubscription>,
+        Option<Py<PyAny>>,
+    ) {
+        let value = self.0.set_value(id, 0).unwrap_or_default();
+        // SAFETY: the index has the value no longer.
+        (self.0.remove(id), unsafe { owned(py, value) })
     }
 
-    /// Takes a value out, if there is one.
-    pub(crate) fn take(&mut self, py: Python<'_>, id: core::SubscriptionId) -> Option<Py<PyAny>> {
-        let before = self.0.set_value(id, 0)?;
-        // SAFETY: the index has that address no longer.
-        unsafe { owned(py, before) }
-    }
-
-    /// Adds to `shared` the values whose patterns match a topic; a subscription without one is left out.
+    /// Puts the ids that match a topic into `ids`.
     #[inline]
-    fn share(
+    pub(crate) fn match_into(
+        &mut self,
+        topic: &str,
+        ids: &mut Vec<core::SubscriptionId>,
+    ) -> Result<(), core::TopicError> {
+        self.0.match_into(topic, ids)
+    }
+
+    /// Adds to `values` those whose patterns match a topic; `pairs` is room for finding them.
+    #[inline]
+    pub(crate) fn pick_into(
         &mut self,
         py: Python<'_>,
         topic: &str,
-        found: &mut Found,
+        pairs: &mut Vec<(core::SubscriptionId, u64)>,
+        values: &mut Vec<Py<PyAny>>,
     ) -> Result<(), core::TopicError> {
-        self.0.match_values_into(topic, &mut found.pairs)?;
-        found.objects.reserve(found.pairs.len());
-        for &(_, value) in &found.pairs {
+        self.0.match_values_into(topic, pairs)?;
+        values.reserve(pairs.len());
+        for &(_, value) in &*pairs {
             if let Some(object) = lent(py, value) {
-                found.objects.push(object.clone_ref(py));
+                values.push(object.clone_ref(py));
             }
         }
         Ok(())
+    }
+
+    pub(crate) fn explain(
+        &mut self,
+        topic: &str,
+    ) -> Result<Vec<core::Explanation>, core::TopicError> {
+        self.0.explain(topic)
+    }
+
+    /// Takes all values out.
+    fn take_all(&mut self, py: Python<'_>) -> Vec<Py<PyAny>> {
+        let values = self.0.take_values().into_iter();
+        // SAFETY: the index has them no longer.
+        values
+            .filter_map(|value| unsafe { owned(py, value) })
+            .collect()
     }
 }
 
@@ -78,20 +146,11 @@ impl Deref for Holding {
     }
 }
 
-impl DerefMut for Holding {
-    fn deref_mut(&mut self) -> &mut core::Index {
-        &mut self.0
-    }
-}
-
 impl Drop for Holding {
     fn drop(&mut self) {
         // SAFETY: objects end where the interpreter is attached.
         let py = unsafe { Python::assume_attached() };
-        for value in self.0.values() {
-            // SAFETY: nobody else asks this index any more.
-            drop(unsafe { owned(py, value) });
-        }
+        drop(self.take_all(py));
     }
 }
 
@@ -118,13 +177,6 @@ fn lent(py: Python<'_>, value: u64) -> Option<ManuallyDrop<Py<PyAny>>> {
     unsafe { owned(py, value) }.map(ManuallyDrop::new)
 }
 
-/// The buffers of a match.
-#[derive(Default)]
-pub(crate) struct Found {
-    pairs: Vec<(core::SubscriptionId, u64)>,
-    objects: Vec<Py<PyAny>>,
-}
-
 /// `Index.pick`.
 pub(crate) struct Pick;
 
@@ -132,7 +184,7 @@ impl Method for Pick {
     type Class = Index;
     const NAME: &CStr = c"pick";
     const DOC: &CStr = c"pick($self, topic, /)\n--\n\n\
-        Return the values whose patterns match a topic, by ascending id; a subscription without one is left out.\n\n\
+        Return the values whose patterns match a topic, by ascending id; none if the index keeps no values.\n\n\
         Raises:\n    InvalidTopicError: `topic` is none of the dialect.";
 
     #[inline]
@@ -142,12 +194,11 @@ impl Method for Pick {
     ) -> PyResult<Bound<'py, PyTuple>> {
         let py = topic.py();
         let index = index.get();
-        let mut found = index.found.replace(Found::default());
-        index.look_up(topic, |inner, text| inner.index.share(py, text, &mut found))?;
-        let picked = tuple_of(py, &mut found.objects);
-        found.pairs.shrink_to(KEPT);
-        found.objects.shrink_to(KEPT);
-        drop(index.found.replace(found));
+        let mut values = index.values.replace(Vec::new());
+        index.look_up(topic, |inner, text| inner.pick(py, text, &mut values))?;
+        let picked = tuple_of(py, &mut values);
+        values.shrink_to(KEPT);
+        drop(index.values.replace(values));
         picked
     }
 }
@@ -158,21 +209,6 @@ impl Method for Pick {
     reason = "an argument is taken as it is extracted"
 )]
 impl Index {
-    /// Set the value of a subscription, in place of the one that it had.
-    ///
-    /// Raises:
-    ///     ValueError: `id` is of no subscription, or no longer, or the index keeps no values.
-    fn put(&self, py: Python<'_>, id: u64, value: Py<PyAny>) -> PyResult<()> {
-        let put = self
-            .inner
-            .with(|inner| inner.index.put(py, core::SubscriptionId(id), value));
-        put.map(drop).map_err(|_refused| {
-            let message =
-                format!("id must be of a subscription of an index that keeps values, not {id}");
-            PyValueError::new_err(message)
-        })
-    }
-
     /// Return what `pick` returns, for each topic.
     ///
     /// Raises:
@@ -183,9 +219,9 @@ impl Index {
         topics: Vec<Bound<'py, PyAny>>,
     ) -> PyResult<Vec<Bound<'py, PyTuple>>> {
         self.look_up_all(py, &topics, |inner, text| {
-            let mut found = Found::default();
-            inner.index.share(py, text, &mut found)?;
-            Ok(found.objects)
+            let mut values = Vec::new();
+            inner.pick(py, text, &mut values)?;
+            Ok(values)
         })
     }
 
@@ -198,7 +234,7 @@ impl Index {
         })
     }
 
-    fn __clear__(&self) {
-        drop(self.inner.with(Inner::forget));
+    fn __clear__(&self, py: Python<'_>) {
+        drop(self.inner.with(|inner| inner.index.take_all(py)));
     }
 }

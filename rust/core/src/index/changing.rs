@@ -172,6 +172,19 @@ impl Index {
         self.entries.set_value(place, id, value)
     }
 
+    /// Takes all values out that are set; the subscriptions stay. O(all of it).
+    pub fn take_values(&mut self) -> Vec<u64> {
+        let mut pairs = Vec::new();
+        for place in self.entries.records.places() {
+            self.entries.push_pairs(place, &mut pairs);
+        }
+        pairs.retain(|&(_, value)| value != 0);
+        for &(id, _) in &pairs {
+            self.set_value(id, 0);
+        }
+        pairs.into_iter().map(|(_, value)| value).collect()
+    }
+
     fn close_entry(&mut self, place: Place) {
         let Self {
             entries,

@@ -94,17 +94,14 @@ impl Entries {
     /// One more subscription to an entry, greater than all before.
     pub(super) fn subscribe(&mut self, place: Place, id: SubscriptionId, seeds: &Seeds) {
         self.make_room(1, seeds);
+        let value = |value| self.records.has_values().then_some(value);
         match self.holder(place) {
             Holder::One(first) => {
-                let value = |value| self.records.has_values().then_some(value);
                 let list = self.lists.open(first, value(self.records.value_of(place)));
                 self.lists.push(list, id, value(0));
                 self.records.set_holder(place, MANY | u64::from(list.0));
             }
-            Holder::Many(list) => {
-                let value = self.records.has_values().then_some(0);
-                self.lists.push(list, id, value);
-            }
+            Holder::Many(list) => self.lists.push(list, id, value(0)),
         }
         self.by_id.insert(hash_of(id, seeds), place.0);
     }

@@ -23,13 +23,6 @@ impl List {
         (self.ids[at] & GONE == 0).then_some(at)
     }
 
-    fn live(&self) -> impl Iterator<Item = SubscriptionId> + '_ {
-        self.ids
-            .iter()
-            .filter(|&id| id & GONE == 0)
-            .map(|&id| SubscriptionId(id))
-    }
-
     fn push(&mut self, id: SubscriptionId, value: Option<u64>) {
         self.ids.push(id.0);
         self.values.extend(value);
@@ -55,9 +48,13 @@ pub(super) struct Lists {
 }
 
 impl Lists {
-    /// A list of one, with its value where values are kept.
+    /// A list of one, with its value where values are kept, and room for another.
     pub(super) fn open(&mut self, id: SubscriptionId, value: Option<u64>) -> ListId {
-        let mut list = List::default();
+        let mut list = List {
+            ids: Vec::with_capacity(2),
+            values: Vec::with_capacity(2 * usize::from(value.is_some())),
+            gone: 0,
+        };
         list.push(id, value);
         if let Some(id) = self.free.pop() {
             self.lists[id.0 as usize] = list;
@@ -95,7 +92,9 @@ impl Lists {
 
     /// The ids of a list, ascending.
     pub(super) fn ids(&self, list: ListId) -> impl Iterator<Item = SubscriptionId> + '_ {
-        self.lists[list.0 as usize].live()
+        let ids = self.lists[list.0 as usize].ids.iter();
+        ids.filter(|&id| id & GONE == 0)
+            .map(|&id| SubscriptionId(id))
     }
 
     /// Takes an id out. When one other is left, the list is closed and that one returned, with its value.

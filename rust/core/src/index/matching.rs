@@ -61,7 +61,7 @@ impl Index {
             entries.push_pairs(place, found);
         })?;
         if places > 1 {
-            found.sort_by_key(|&(id, _)| id);
+            found.sort_unstable();
         }
         Ok(())
     }

@@ -129,7 +129,7 @@ impl Index {
     /// An empty index, as [`Index::new`] makes it, that keeps a number with each subscription.
     ///
     /// The number stands beside the pattern in memory, so that a match has it without another miss of the cache; it costs
-    /// eight bytes a subscription.
+    /// eight bytes a pattern, and as many for each place of a list of its subscribers.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -177,6 +177,12 @@ impl Index {
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Whether it keeps a number with each subscription.
+    #[must_use]
+    pub fn keeps_values(&self) -> bool {
+        self.entries.records.has_values()
     }
 
     /// Whether this subscription was added and not removed.

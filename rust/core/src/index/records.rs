@@ -1,16 +1,16 @@
 //! The records: one for each pattern, in one block of bytes.
 //!
 //! ```text
-//!   place (in units of 4 bytes)
-//!   │
-//!   ▼ 0               8      9        12
-//!   | holder: u64     | home | len u24 | text: len bytes | up to 3 bytes of padding |
-//!   | next free: u64  | FREE | units   | rubbish                                    |
+//!              place (in units of 4 bytes)
+//!              │
+//!    -8        ▼ 0               8      9        12
+//!   [value: u64] | holder: u64     | home | len u24 | text: len bytes | up to 3 bytes of padding |
+//!                | next free: u64  | FREE | units   | rubbish                                    |
 //! ```
 //!
-//! An index that keeps values has that of a pattern's only subscription in front of the record, in the eight bytes before
-//! its place, where the processor has them when it has the record. A place stays the same while its record lives. Freed blocks are used again for records of the same size, or cut for
-//! smaller ones; an index whose blocks are mostly free writes its records anew.
+//! An index that keeps values has that of a pattern's only subscription in front of the record, where the processor has it
+//! when it has the record. A place stays the same while its record lives. Freed blocks are used again for records of the
+//! same size, or cut for smaller ones; an index whose blocks are mostly free writes its records anew.
 use std::collections::BTreeMap;
 
 use super::Structure;
