@@ -465,6 +465,8 @@ class Index:
 class Message:
     """What is published: immutable, and one object for all recipients.
 
+    It is equal to itself only, not to another message that says the same.
+
     A message made by hand has no `id` and no `timestamp` yet; the bus that accepts it hands out a stamped copy.
 
     Example:
@@ -631,7 +633,7 @@ class Publisher:
             MailboxFullError: A mailbox with `Overflow.FAIL` is full; nobody gets the message.
             ValueError: An option is out of its range, or `topic` is reserved.
             RuntimeError: It is not called by a task of the trio run that the bus is in; others use `portal`.
-            trio.WouldBlock: A mailbox with `Overflow.BLOCK` is full; nobody gets the message.
+            trio.WouldBlock: A mailbox with `Overflow.BLOCK` is full, or an agent is durable; nobody gets the message.
             trio.ClosedResourceError: The bus is closed.
         """
 
@@ -672,7 +674,7 @@ class Publisher:
 
         Raises:
             trio.TooSlowError: No answer came in time; the text names who has the question.
-            NoResponderError: Nobody listens there.
+            NoResponderError: No agent listens there; feeds are not asked.
             UnknownAgentError: It is addressed to an agent that does not exist.
             RequestFailedError: Every handler failed.
             InvalidTopicError: `topic` is not one.
@@ -1396,6 +1398,8 @@ class Receipt:
 
     def confirmed(self) -> Awaitable[BroadcastResult]:
         """Wait until every handler has finished or failed, and return what became of the message.
+
+        Whom it waits for, `Bus.publish_and_wait` tells.
 
         Raises:
             RuntimeError: The message was not published with `confirm=True`.

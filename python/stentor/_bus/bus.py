@@ -89,10 +89,13 @@ class Bus(Keeping):
             concurrency: How many of its messages may be handled at once; they begin in their order.
             durable: Whether all it gets is stored first, so that it outlives the process: a publish returns once the
                 store has it, and it is handled from there, in order, when the agent is there. It counts as stored, and
-                once more when it is delivered. A handler that must not act twice on a message that comes back, with
-                `delivery.redelivered` set, remembers `message.id`. Needs a `store` and a handler.
+                once more when it is delivered. Of its subscriptions' options only `filter` and `group` have an effect:
+                the handler gets single messages in every `mode`, the store's own bounds stand for `capacity` and
+                `overflow`, and no retained value is delivered. A handler that must not act twice on a message that
+                comes back, with `delivery.redelivered` set, remembers `message.id`. Needs a `store` and a handler.
             **options: `timeout` in seconds, `retry`, `on_error`, `quarantine_after`: see `HandlerPolicy`. And those of
-                `SubscriptionOptions`, for what is sent to the agent by its name, or broadcast.
+                `SubscriptionOptions`, for what is sent to the agent by its name, or broadcast, where `group` and
+                `retained` have no effect; they are no defaults for `Agent.subscribe`.
 
         Raises:
             InvalidTopicError: `name` is no topic.

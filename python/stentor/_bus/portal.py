@@ -32,11 +32,12 @@ R = TypeVar("R")
 class Portal:
     """A way into the bus from other threads and from asyncio; `Bus.portal` makes it.
 
-    Its methods take and return what those of the bus do, and raise what they raise. A plain one blocks its thread, one
-    that ends in `_async` is awaited under asyncio, and `publish_soon` returns a future. What one thread publishes and
-    sends, or one task of asyncio, stays in its order. At most `capacity` calls are on their way at once; further ones
-    wait, so that a thread that is faster than the agents is held up, as a publisher inside is. All that come from
-    outside of handlers, so they have no `Message.cause`.
+    It publishes, sends, asks and routes, and offers nothing else of the bus: no `gather`, no `broadcast`, no way to
+    receive. Its methods take and return what those of the bus do, but for `confirm`, and raise what they raise. A plain
+    one blocks its thread, one that ends in `_async` is awaited under asyncio, and `publish_soon` returns a future. What
+    one thread publishes and sends, or one task of asyncio, stays in its order. At most `capacity` calls are on their
+    way at once; further ones wait, so that a thread that is faster than the agents is held up, as a publisher inside
+    is. All that come from outside of handlers, so they have no `Message.cause`.
 
     When the block of the bus ends, or the portal is closed, what was handed in before is still accepted; from then on
     every call raises `trio.ClosedResourceError`. So does one that still waits when the bus is closed. If the whole trio

@@ -86,6 +86,9 @@ class Sending(Publisher):
     ) -> BroadcastResult:
         """Publish, wait until every handler has finished or failed, and return what became of the message.
 
+        That is every handler in REALTIME mode. For recipients of other modes, without a handler, or durable, it waits
+        only until they have the message: they count as reached, and a failure later is not in the result.
+
         Args:
             topic: A concrete name, without wildcards.
             payload: Anything.
@@ -208,7 +211,7 @@ class Sending(Publisher):
             **options: As for `publish`.
 
         Raises:
-            NoResponderError: Nobody listens there.
+            NoResponderError: No agent listens there; feeds are not asked.
             Exception: What else `request` raises before anybody is asked; who failed or was silent is in the result.
         """
         request = None
@@ -247,6 +250,8 @@ class Sending(Publisher):
 
     def reply(self, message: Message, payload: object = None, **options: Unpack[MessageOptions]) -> bool:
         """Answer a request, and return whether whoever asked still waited.
+
+        A request waits for the agents that it reached, and not for feeds: where only feeds heard it, nobody waits.
 
         Args:
             message: The request.

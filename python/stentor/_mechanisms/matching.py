@@ -240,7 +240,10 @@ class Matcher(Generic[V]):
     __slots__ = ("_table", "match")
 
     match: Callable[[str], tuple[V, ...]]
-    """The values whose patterns match a topic, in the order of adding. Raises `InvalidTopicError`."""
+    """The values whose patterns match a topic, in the order of adding. Raises `InvalidTopicError`.
+
+    The topic is given by position only.
+    """
 
     def __init__(self, dialect: DialectLike = "mailbox", *, cache_capacity: int = DEFAULT_CACHE_CAPACITY) -> None:
         self._table: MatchTable[tuple[V, ...]] = MatchTable(

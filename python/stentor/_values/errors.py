@@ -169,7 +169,7 @@ class UnknownAgentError(LookupError):
 
 @final
 class NoResponderError(Exception):
-    """A request reached nobody who could answer.
+    """A request reached no agent; a feed may hear it, but is not asked.
 
     Attributes:
         topic: What was asked.

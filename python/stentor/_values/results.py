@@ -38,7 +38,8 @@ class BroadcastResult:
     target: str
     """The topic, or the agent, that it was published to."""
     subscribers_reached: int
-    """How many handlers finished; and how many mailboxes accepted it whose owners receive, poll or get batches."""
+    """How many handlers finished; and how many mailboxes accepted it whose owners receive, poll or get batches, or are
+    durable: what their handlers do later is not told here."""
     pattern_matches: int
     """How many of all recipients were found through a wildcard pattern."""
     delivery_failures: int

@@ -75,6 +75,8 @@ impl Id {
 }
 
 /// What is published: immutable, and one object for all recipients.
+///
+/// It is equal to itself only, not to another message that says the same.
 #[pyclass(module = "stentor", frozen, weakref)]
 pub(crate) struct Message {
     /// The concrete name it was published to; the agent's name for a DIRECT message.

@@ -233,7 +233,7 @@ impl Publisher {
     ///     MailboxFullError: A mailbox with `Overflow.FAIL` is full; nobody gets the message.
     ///     ValueError: An option is out of its range, or `topic` is reserved.
     ///     RuntimeError: It is not called by a task of the trio run that the bus is in; others use `portal`.
-    ///     trio.WouldBlock: A mailbox with `Overflow.BLOCK` is full; nobody gets the message.
+    ///     trio.WouldBlock: A mailbox with `Overflow.BLOCK` is full, or an agent is durable; nobody gets the message.
     ///     trio.ClosedResourceError: The bus is closed.
     #[pyo3(
         signature = (topic, payload = None, *, retain = None, sender = None, priority = None, ttl = None, deadline = None,

@@ -182,7 +182,7 @@ impl Publisher {
     ///
     /// Raises:
     ///     trio.TooSlowError: No answer came in time; the text names who has the question.
-    ///     NoResponderError: Nobody listens there.
+    ///     NoResponderError: No agent listens there; feeds are not asked.
     ///     UnknownAgentError: It is addressed to an agent that does not exist.
     ///     RequestFailedError: Every handler failed.
     ///     InvalidTopicError: `topic` is not one.

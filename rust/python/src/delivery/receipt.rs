@@ -50,6 +50,8 @@ impl Receipt {
 
     /// Wait until every handler has finished or failed, and return what became of the message.
     ///
+    /// Whom it waits for, `Bus.publish_and_wait` tells.
+    ///
     /// Raises:
     ///     RuntimeError: The message was not published with `confirm=True`.
     ///     DeadlockError: A handler would wait for an agent that waits for it.
