@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 import trio
@@ -194,6 +195,26 @@ async def test_health_tells_what_an_extension_finds() -> None:
             assert bus.health().problems == (problem,)
             assert str(bus.health()) == "_stentor.x is degraded: no server"
         assert bus.health().ok
+
+
+@pytest.mark.parametrize(
+    ("hooks", "text"),
+    [
+        ({"health": 3}, "health must be callable, not int"),
+        ({"on_agent": "x"}, "on_agent must be callable, not str"),
+        ({"health": list, "on_subscription": None}, "on_subscription must be callable, not NoneType"),
+        ({"on_agents": 1}, "extend() got an unexpected keyword argument 'on_agents'; did you mean 'on_agent'?"),
+        ({"bogus": 1}, "extend() got an unexpected keyword argument 'bogus'"),
+    ],
+)
+async def test_a_wrong_hook_is_refused_and_nothing_is_extended(hooks: dict[str, Any], text: str) -> None:
+    async with stentor.open_bus() as bus:
+        with pytest.raises(TypeError) as caught:
+            bus.extend("x", **hooks)
+        assert str(caught.value) == text
+        bus.register("a").subscribe("t")
+        assert bus.health().ok
+        bus.extend("x").close()
 
 
 async def test_announcements_are_heard_by_who_spells_the_reserved_segment() -> None:

@@ -119,6 +119,7 @@ def members(kind: Any) -> str:
     return ", ".join(f"{kind.__name__}.{member.name}" for member in kind)
 
 
+UNKNOWN = "subscribe() or register() got an unexpected keyword argument"
 OPTIONS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"capacity": 0}, ValueError, "capacity must be >= 1, not 0"),
     ({"capacity": -3}, ValueError, "capacity must be >= 1, not -3"),
@@ -129,8 +130,9 @@ OPTIONS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"overflow": "explode"}, ValueError, f"overflow must be one of {members(stentor.Overflow)}, not 'explode'"),
     ({"overflow": []}, ValueError, f"overflow must be one of {members(stentor.Overflow)}, not []"),
     ({"mode": None}, ValueError, f"mode must be one of {members(stentor.DeliveryMode)}, not None"),
-    # Like no option there is: newer Pythons suggest the nearest.
-    ({"quota": 3}, TypeError, "SubscriptionOptions.__init__() got an unexpected keyword argument 'quota'"),
+    ({"quota": 3}, TypeError, f"{UNKNOWN} 'quota'"),
+    ({"capcity": 3}, TypeError, f"{UNKNOWN} 'capcity'; did you mean 'capacity'?"),
+    ({"timeout": 3}, TypeError, f"{UNKNOWN} 'timeout'; did you mean 'timeout' of register()?"),
 ]
 
 MESSAGES: list[tuple[dict[str, Any], type[Exception], str]] = [
@@ -219,6 +221,9 @@ def registering() -> Cases:
     for name in ("gpt4", "owner"):
         text = f"name must be unused, but {name!r} is registered already"
         found.append(("register", lambda s, n=name: s.bus.register(n), stentor.AlreadyRegisteredError, text))
+    for name, near in (("timout", "timeout"), ("concurency", "concurrency")):
+        text = f"{UNKNOWN} {name!r}; did you mean {near!r} of register()?"
+        found.append(("register", lambda s, n=name: s.bus.register("x", handler, **{n: 1}), TypeError, text))
     for name in ("_stentor", "_stentor.feed.1"):
         text = f"name must not begin with '_stentor', which is reserved, but is {name!r}"
         found.append(("register", lambda s, n=name: s.bus.register(n), ValueError, text))
@@ -284,6 +289,7 @@ def others() -> Cases:
         (lambda s: s.owner.acknowledge("m"), TypeError, "messages must be of type Message, not str"),
         (lambda s: s.owner.acknowledge(["m"]), TypeError, "messages must be of type Message, not str"),
         (lambda s: s.owner.acknowledge(None), TypeError, "messages must be of type Message, not NoneType"),
+        (lambda s: s.agent.leave(interrupt="no"), TypeError, "interrupt must be of type bool, not str"),
         (lambda s: s.bus.health(slow=0), ValueError, "slow must be > 0 seconds, not 0"),
         (lambda s: s.bus.health(slow="x"), TypeError, "slow must be a number of seconds, not str"),
     )

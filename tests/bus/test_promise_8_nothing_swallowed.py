@@ -26,6 +26,7 @@ async def test_promise_8_what_a_handler_raises_at_its_deadline_is_the_cause_of_t
         (letter,) = bus.dead_letters
         check_conservation(bus, agent)
     assert result.errors == (("a", letter.cause),)
+    assert repr(result).endswith(f"errors=(('a', {letter.cause!r}),))")
     assert isinstance(letter.cause, TimeoutError)
     assert str(letter.cause.__cause__) == "while it was cancelled"
 

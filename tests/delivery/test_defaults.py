@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -78,3 +79,54 @@ def test_a_seed_must_be_made_anew_for_each_bus() -> None:
     with pytest.raises(TypeError, match=r"^seed must be a callable that returns one, not int$"):
         with stentor.bus_defaults(seed=wrong):
             pass
+
+
+class Half:
+    """Is told of one thing only."""
+
+    def accepted(self, message: Message, recipients: tuple[str, ...], inside: Delivery | None) -> None:
+        """Forget it."""
+
+
+PATH = "store must be an object of MailboxStore; a path goes into stentor.storage.SQLiteStore(path)"
+WRONG_FOR_ALL: list[tuple[dict[str, Any], str]] = [
+    ({"observers": [3]}, "observers must hold objects of Observer, not int, which has no method accepted"),
+    ({"observers": [Half()]}, "observers must hold objects of Observer, not Half, which has no method recalled"),
+    ({"observers": [stentor.Observer]}, "observers must hold objects of Observer, not the class Observer"),
+    ({"observers": None}, "observers must be a collection of objects of Observer, not NoneType"),
+    ({"middleware": "abc"}, "middleware must be a collection of objects of Middleware, not a single str"),
+    ({"middleware": Noting("", [])}, "middleware must be a collection of objects of Middleware, not Noting"),
+    ({"middleware": [3]}, "middleware must hold objects of Middleware, not int, which has no method publishing"),
+]
+WRONG: list[tuple[dict[str, Any], str]] = [
+    *WRONG_FOR_ALL,
+    ({"transit": 3}, "transit must be an object of Transit, not int, which has no method arrivals"),
+    ({"transit": stentor.Transit}, "transit must be an object of Transit, not the class Transit"),
+    ({"store": 3}, "store must be an object of MailboxStore, not int, which has no method __aenter__"),
+    ({"store": "mail.db"}, PATH),
+    ({"store": Path("mail.db")}, PATH),
+    ({"bogus": 1}, "open_bus() got an unexpected keyword argument 'bogus'"),
+    ({"observer": []}, "open_bus() got an unexpected keyword argument 'observer'; did you mean 'observers'?"),
+]
+
+
+@pytest.mark.parametrize(("settings", "text"), WRONG)
+async def test_a_setting_that_would_fail_later_opens_no_bus(settings: dict[str, Any], text: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        await prefix(**settings)
+    assert str(caught.value) == text
+
+
+@pytest.mark.parametrize(("defaults", "text"), WRONG_FOR_ALL)
+async def test_a_default_that_would_fail_later_is_none(defaults: dict[str, Any], text: str) -> None:
+    with pytest.raises(TypeError) as caught, stentor.bus_defaults(**defaults):
+        pass
+    assert str(caught.value) == text
+
+
+async def test_observers_and_middleware_may_come_from_a_generator() -> None:
+    notes: list[str] = []
+    both = [Noting("own", notes)]
+    async with stentor.open_bus(observers=iter(both), middleware=iter(both)) as bus:  # type: ignore[arg-type]
+        await bus.publish("a")
+    assert notes == ["own publishing", "own accepted"]

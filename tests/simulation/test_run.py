@@ -333,6 +333,9 @@ def test_a_trio_that_lacks_something_is_refused(monkeypatch: pytest.MonkeyPatch)
         ({"until": "1"}, TypeError, "until must be a number of seconds, not str"),
         ({"until": -1}, ValueError, "until must be >= 0 seconds, not -1"),
         ({"until": float("nan")}, ValueError, "until must be >= 0 seconds, not nan"),
+        ({"shuffle": "yes"}, TypeError, "shuffle must be of type bool, not str"),
+        ({"digest": "yes"}, TypeError, "digest must be of type bool, not str"),
+        ({"show": 1}, TypeError, "show must be of type bool, not int"),
         ({"threads": "some"}, ValueError, "threads must be 'refuse' or 'inline', not 'some'"),
     ],
 )

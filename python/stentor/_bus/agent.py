@@ -208,9 +208,11 @@ class Agent(_Member):
                 failed for good with an `AbandonedError`. Otherwise what runs is let finish.
 
         Raises:
+            TypeError: `interrupt` is no bool; the agent stays.
             trio.ClosedResourceError: The agent is closed.
         """
         check_open(self._recipient, self._parts)
+        checks.instance("interrupt", interrupt, bool)
         self._parts.attendance.leave(self._recipient)
         if interrupt:
             self._parts.attendance.interrupt(self._recipient)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final, final
 
 from attrs import evolve, frozen
 
-from stentor._bus.settings import BusSettings, check_dispatcher
+from stentor._bus.settings import SETTINGS, BusSettings, check_dispatcher, middleware_of, observers_of
+from stentor._values import checks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -50,7 +51,7 @@ def bus_defaults(
         dispatcher: Moves the messages of each bus that is opened without one; None for the one further out.
 
     Raises:
-        TypeError: `seed` is not callable.
+        TypeError: `seed` is not callable, or `middleware` or `observers` is no collection of such objects.
         ValueError: `dispatcher` is neither `"native"` nor `"python"`.
 
     Example:
@@ -70,8 +71,8 @@ def bus_defaults(
     outer = _current.get()
     inner = _Defaults(
         seed or outer.seed,
-        (*outer.middleware, *middleware),
-        (*outer.observers, *observers),
+        (*outer.middleware, *middleware_of(middleware)),
+        (*outer.observers, *observers_of(observers)),
         dispatcher or outer.dispatcher,
     )
     token = _current.set(inner)
@@ -91,9 +92,10 @@ def settings_of(keywords: BusKeywords) -> BusSettings:
     """Return the settings that `keywords` ask for, with the defaults of where it is called.
 
     Raises:
-        TypeError: A setting is of the wrong type.
+        TypeError: A setting is of the wrong type, or unknown.
         ValueError: A setting is out of its range.
     """
+    checks.keywords("open_bus()", keywords, SETTINGS)
     asked = BusSettings(**keywords)
     defaults = _current.get()
     return evolve(

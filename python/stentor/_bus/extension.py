@@ -13,7 +13,7 @@ from stentor._mechanisms.handlers import check_handler
 from stentor._native import Relay
 from stentor._values import checks
 from stentor._values.messages import AddressingMode, Message
-from stentor._values.options import SubscriptionOptions
+from stentor._values.options import options_from
 from stentor._values.patterns import validate_topic
 from stentor._values.policies import DEFAULT_POLICY
 from stentor._values.results import Receipt
@@ -75,6 +75,9 @@ class Extension:
 
     def __init__(self, name: str, bus: Bus, hooks: ExtensionHooks) -> None:
         """Extend `bus`; users call `Bus.extend`."""
+        checks.keywords("extend()", hooks, ExtensionHooks.__annotations__)
+        for hook, function in hooks.items():
+            checks.function(hook, function)
         self.name = name
         self.closed = False
         self._bus = bus
@@ -116,7 +119,7 @@ class Extension:
             msg = "durable must go with a store given to open_bus"
             raise ValueError(msg)
         name = self.name if not self._agents else self._topic(f"{len(self._agents) + 1}")
-        recipient = self._parts.recipient(name, handler, DEFAULT_POLICY, SubscriptionOptions(**options))
+        recipient = self._parts.recipient(name, handler, DEFAULT_POLICY, options_from(options))
         recipient.wants_delivery = check_handler(handler) > 1
         recipient.slots = min(slots, sys.maxsize)
         recipient.is_extension = True

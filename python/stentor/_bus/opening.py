@@ -46,7 +46,7 @@ async def open_bus(**settings: Unpack[BusKeywords]) -> AsyncIterator[Bus]:
               letters are kept.
 
     Raises:
-        TypeError: An argument is of the wrong type.
+        TypeError: An argument is of the wrong type, or unknown.
         ValueError: An argument is out of its range.
 
     Example:

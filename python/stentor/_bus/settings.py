@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypedDict, final
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from stentor._mechanisms.matching import DEFAULT_CACHE_CAPACITY
+from stentor._mechanisms.observing import Middleware, Observer, Transit
 from stentor._values import checks
 from stentor._values.content import MessageLimits
 from stentor._values.policies import OnError
+from stentor._values.protocols import MailboxStore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from attrs import Attribute
 
-    from stentor._mechanisms.observing import Middleware, Observer, Transit
     from stentor._values.dialects import DialectLike
-    from stentor._values.protocols import MailboxStore
 
 DispatcherName: TypeAlias = Literal["native", "python"]
 
@@ -53,6 +54,29 @@ def _dispatcher(_: object, attribute: Attribute[DispatcherName | None], value: o
     check_dispatcher(attribute.name, value)
 
 
+def _store(_: object, attribute: Attribute[MailboxStore | None], value: object) -> None:
+    if isinstance(value, (str, PathLike)):
+        msg = f"{attribute.name} must be an object of MailboxStore; a path goes into stentor.storage.SQLiteStore(path)"
+        raise TypeError(msg)
+    if value is not None:
+        checks.role(attribute.name, value, MailboxStore)
+
+
+def _transit(_: object, attribute: Attribute[Transit | None], value: object) -> None:
+    if value is not None:
+        checks.role(attribute.name, value, Transit)
+
+
+def middleware_of(value: object) -> tuple[Middleware, ...]:
+    """Return what was given as `middleware`, or raise TypeError."""
+    return checks.roles("middleware", value, Middleware)
+
+
+def observers_of(value: object) -> tuple[Observer, ...]:
+    """Return what was given as `observers`, or raise TypeError."""
+    return checks.roles("observers", value, Observer)
+
+
 def _on_error(value: object) -> OnError:
     return checks.member("on_error", value, OnError)
 
@@ -64,17 +88,20 @@ class BusSettings:
 
     dialect: DialectLike = "mailbox"
     drain_timeout: float = field(default=DEFAULT_DRAIN_TIMEOUT, validator=_seconds)
-    store: MailboxStore | None = None
+    store: MailboxStore | None = field(default=None, validator=_store)
     seed: int | None = field(default=None, validator=_seed)
     on_error: OnError = field(default=OnError.LOG, converter=_on_error)
     limits: MessageLimits = field(factory=MessageLimits, validator=_limits)
-    middleware: Sequence[Middleware] = ()
-    observers: Sequence[Observer] = ()
-    transit: Transit | None = None
+    middleware: tuple[Middleware, ...] = field(default=(), converter=middleware_of)
+    observers: tuple[Observer, ...] = field(default=(), converter=observers_of)
+    transit: Transit | None = field(default=None, validator=_transit)
     cache_capacity: int = field(default=DEFAULT_CACHE_CAPACITY, validator=_capacity)
     retained_capacity: int = field(default=10_000, validator=_capacity)
     dead_letter_capacity: int = field(default=10_000, validator=_capacity)
     dispatcher: DispatcherName | None = field(default=None, validator=_dispatcher)
+
+
+SETTINGS: Final = frozenset(attribute.name for attribute in fields(BusSettings))
 
 
 class BusKeywords(TypedDict, total=False):

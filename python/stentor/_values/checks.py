@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
-from typing import TypeVar, cast
+from types import MappingProxyType
+from typing import Any, Final, TypeVar, cast
 
 _E = TypeVar("_E", bound=Enum)
 _C = TypeVar("_C")
+
+_BLOCK: Final = ("__aenter__", "__aexit__")
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 def whole(name: str, value: object, *, least: int) -> int:
@@ -99,17 +104,92 @@ def instance(name: str, value: object, kind: type[_C]) -> _C:
     return value
 
 
+def function(name: str, value: object) -> None:
+    """Accept what can be called.
+
+    Raises:
+        TypeError: It cannot.
+    """
+    if not callable(value):
+        msg = f"{name} must be callable, not {type(value).__name__}"
+        raise TypeError(msg)
+
+
+def role(name: str, value: object, kind: type) -> None:
+    """Accept an object that has the methods of the protocol `kind`, whatever its class is.
+
+    Raises:
+        TypeError: It lacks one, or is a class.
+    """
+    _role(f"{name} must be an object", value, kind)
+
+
+def roles(name: str, values: object, kind: type) -> tuple[Any, ...]:
+    """Return a collection of objects that have the methods of the protocol `kind`.
+
+    Raises:
+        TypeError: `values` is no collection, or holds something else.
+    """
+    found = tuple(collection(name, values, f"objects of {kind.__name__}"))
+    for value in found:
+        _role(f"{name} must hold objects", value, kind)
+    return found
+
+
+def _role(rule: str, value: object, kind: type) -> None:
+    if isinstance(value, type):
+        msg = f"{rule} of {kind.__name__}, not the class {value.__name__}"
+        raise TypeError(msg)
+    for method in vars(kind):
+        own = method in _BLOCK or not method.startswith("_")
+        if own and not callable(getattr(value, method, None)):
+            msg = f"{rule} of {kind.__name__}, not {type(value).__name__}, which has no method {method}"
+            raise TypeError(msg)
+
+
+def keywords(
+    caller: str, given: Iterable[str], known: Collection[str], *, others: Mapping[str, str] = _NOTHING
+) -> None:
+    """Accept keywords that are all known.
+
+    Args:
+        caller: The function that was called with them.
+        given: The keywords.
+        known: Those that it takes.
+        others: Those that another function takes, each with that.
+
+    Raises:
+        TypeError: One is unknown; the text names the nearest that there is.
+    """
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, (*known, *others), n=1)
+            whose = f" of {others[near[0]]}" if near and near[0] in others else ""
+            hint = f"; did you mean {near[0]!r}{whose}?" if near else ""
+            msg = f"{caller} got an unexpected keyword argument {name!r}{hint}"
+            raise TypeError(msg)
+
+
+def collection(name: str, values: object, what: str) -> Iterable[object]:
+    """Return `values` when they can be iterated over, and are no single string.
+
+    Raises:
+        TypeError: They are not: no collection of `what`.
+    """
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        single = "a single str" if isinstance(values, str) else type(values).__name__
+        msg = f"{name} must be a collection of {what}, not {single}"
+        raise TypeError(msg)
+    return cast("Iterable[object]", values)
+
+
 def names(name: str, values: object) -> frozenset[str]:
     """Return a set of strings.
 
     Raises:
         TypeError: `values` is no collection or a single string, or holds something else than strings.
     """
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        single = "a single str" if isinstance(values, str) else type(values).__name__
-        msg = f"{name} must be a collection of strings, not {single}"
-        raise TypeError(msg)
-    return frozenset(_string(name, value) for value in cast("Iterable[object]", values))
+    return frozenset(_string(name, value) for value in collection(name, values, "strings"))
 
 
 def _string(name: str, value: object) -> str:

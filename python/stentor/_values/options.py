@@ -5,12 +5,12 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, TypedDict, final
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from stentor._values import checks
 from stentor._values.filters import MessageFilter, as_filter
 from stentor._values.modes import Batch, Mode, Polling, Realtime
-from stentor._values.policies import HandlerKeywords
+from stentor._values.policies import HANDLER_OPTIONS, HandlerKeywords
 from stentor._values.sharing import shared
 
 if TYPE_CHECKING:
@@ -144,13 +144,26 @@ _BATCH: Final = DeliveryMode.BATCH
 _POLLING: Final = DeliveryMode.POLLING
 REALTIME: Final = Realtime()
 DEFAULT_OPTIONS: Final = SubscriptionOptions()
+_NAMES: Final = tuple(attribute.name for attribute in fields(SubscriptionOptions))
+_FOR_HANDLERS: Final[tuple[str, ...]] = (*sorted(HANDLER_OPTIONS), "concurrency", "durable")
+_OF_REGISTERING: Final = dict.fromkeys(_FOR_HANDLERS, "register()")
 
 
 def options_from(keywords: Mapping[str, Any]) -> SubscriptionOptions:
-    """Return the options that `keywords` say, one and the same object for plain values that are equal."""
+    """Return the options that `keywords` say, one and the same object for plain values that are equal.
+
+    Raises:
+        TypeError: An option is of the wrong type, or unknown.
+        ValueError: An option is out of its range.
+    """
     if not keywords:
         return DEFAULT_OPTIONS
-    return shared(SubscriptionOptions, keywords)
+    return shared(_checked, keywords)
+
+
+def _checked(**keywords: Any) -> SubscriptionOptions:
+    checks.keywords("subscribe() or register()", keywords, _NAMES, others=_OF_REGISTERING)
+    return SubscriptionOptions(**keywords)
 
 
 class FeedKeywords(TypedDict, total=False):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Literal, final
 
-from attrs import field, frozen
+from attrs import frozen
 
 from stentor._native import Receipt as Receipt
 
@@ -46,7 +46,7 @@ class BroadcastResult:
     """How many handlers never finished: they failed, ran out of time, or the message expired before them."""
     latency_ms: float
     """Milliseconds from the call to the last outcome."""
-    errors: tuple[tuple[str, Exception], ...] = field(repr=lambda errors: repr([(n, str(e)) for n, e in errors]))
+    errors: tuple[tuple[str, Exception], ...]
     """The agent and the exception of every failure, in the order in which they came."""
 
 

@@ -8,7 +8,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
     R = TypeVar("R")
 
@@ -17,7 +17,7 @@ REMEMBERED: Final = 256
 _PLAIN: Final = frozenset((NoneType, bool, int, float, str))
 
 
-def shared(kind: type[R], keywords: Mapping[str, Any]) -> R:
+def shared(kind: Callable[..., R], keywords: Mapping[str, Any]) -> R:
     """Return `kind(**keywords)`, not made again where plain values say what was said before.
 
     What is not plain, a function or an object of the user's, is never kept alive here.
@@ -34,4 +34,4 @@ def shared(kind: type[R], keywords: Mapping[str, Any]) -> R:
 
 @lru_cache(maxsize=REMEMBERED, typed=True)  # typed: True is no capacity, though it equals 1
 def _remembered(kind: Hashable, **keywords: Any) -> object:
-    return cast("type[object]", kind)(**keywords)
+    return cast("Callable[..., object]", kind)(**keywords)

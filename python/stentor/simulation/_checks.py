@@ -68,6 +68,18 @@ def delay_range(name: str, value: object) -> tuple[float, float]:
     return least, most
 
 
+def flag(name: str, value: object) -> bool:
+    """Return `value` when it is True or False.
+
+    Raises:
+        TypeError: It is neither.
+    """
+    if not isinstance(value, bool):
+        msg = f"{name} must be of type bool, not {type(value).__name__}"
+        raise TypeError(msg)
+    return value
+
+
 def whole(name: str, value: object, *, least: int | None = None) -> int:
     """Return `value` when it is an integer of at least `least`.
 

@@ -89,7 +89,7 @@ def run(
         >>> first.seconds, first.digest == second.digest, first.digest == other.digest
         (3600.0, True, False)
     """
-    _check(seed, until, threads)
+    _check(seed, until, threads, shuffle=shuffle, digest=digest, show=show)
     check_trio()
     if resume is not None:
         seed, shuffle = _resumed(resume, seed, shuffle=shuffle)
@@ -195,7 +195,9 @@ def _by_age(batch: list[Any]) -> None:
     """Leave the tasks as they come: the oldest first."""
 
 
-def _check(seed: object, until: object, threads: object) -> None:
+def _check(seed: object, until: object, threads: object, **flags: object) -> None:
+    for name, flag in flags.items():
+        checks.flag(name, flag)
     checks.whole("seed", seed)
     if until is not None:
         checks.seconds("until", until, zero=True, infinite=True)
