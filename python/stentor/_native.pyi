@@ -486,14 +486,14 @@ class Message:
         sender: str | None = None,
         id: str | None = None,
         timestamp: float = 0.0,
-        priority: Priority | None = None,
+        priority: Priority | int | None = None,
         ttl: float | None = None,
         deadline: float | None = None,
         content_type: str | None = None,
         headers: Mapping[str, str] | None = None,
         in_reply_to: str | None = None,
         cause: str | None = None,
-        addressing: AddressingMode | None = None,
+        addressing: AddressingMode | str | None = None,
     ) -> Message: ...
     @property
     def topic(self) -> str:
@@ -661,7 +661,7 @@ class Publisher:
         Args:
             topic: A concrete name, without wildcards; or, by `addressing`, that of an agent.
             payload: The question.
-            timeout: Seconds; the message carries it as its deadline.
+            timeout: Seconds; the message carries it as its deadline, unless one is given that is earlier.
             addressing: `AddressingMode.TOPIC`, or DIRECT to ask one agent by its name, or BROADCAST to ask every agent
                 but the sender, whatever the topic.
             sender: As for `publish`, like what follows.

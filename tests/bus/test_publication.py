@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import weakref
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from threading import Thread
 from typing import Any
 
@@ -345,6 +345,40 @@ async def test_from_another_thread_it_is_refused_and_nothing_is_stuck() -> None:
         await bus.settled()
         assert heard == [3]
         assert bus.statistics().messages == 1
+
+
+@pytest.mark.real_clock
+@pytest.mark.parametrize("name", ["publish", "send", "route", "resubmit", "request", "settled", "checkpoint"])
+async def test_a_task_of_another_run_is_refused_and_the_bus_goes_on(name: str) -> None:
+    heard: list[object] = []
+
+    async def fail_first(message: stentor.Message) -> None:
+        heard.append(message.payload)
+        if len(heard) == 1:
+            raise ValueError
+
+    async with stentor.open_bus() as bus:
+        bus.register("a", fail_first).subscribe("t")
+        await bus.publish("t", 1)
+        await bus.settled()
+        calls: dict[str, Callable[[], Awaitable[object]]] = {
+            "publish": lambda: bus.publish("t"),
+            "send": lambda: bus.send("a"),
+            "route": lambda: bus.route(stentor.Message("t")),
+            "resubmit": lambda: bus.resubmit(next(iter(bus.dead_letters))),
+            "request": lambda: bus.request("t"),
+            "settled": bus.settled,
+            "checkpoint": bus.checkpoint,
+        }
+
+        async def call() -> None:
+            with pytest.raises(RuntimeError, match="only a task of the trio run that the bus is in may do this"):
+                await calls[name]()
+
+        await trio.to_thread.run_sync(trio.run, call)
+        await bus.publish("t", 2)
+        await bus.settled()
+        assert heard == [1, 2]
 
 
 async def test_outside_of_a_task_it_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -355,6 +356,30 @@ async def test_a_deadline_counts_also_when_an_earlier_timer_is_set() -> None:
             for timeout in (5.0, 1.0, 3.0):
                 nursery.start_soon(ask, timeout)
         assert ended == pytest.approx([1.0, 3.0, 5.0])
+
+
+@pytest.mark.parametrize("name", ["request", "gather"])
+async def test_a_deadline_of_its_own_ends_a_question_sooner_and_never_later(name: str) -> None:
+    seen: list[float | None] = []
+
+    async def never(message: stentor.Message) -> None:
+        seen.append(message.deadline)
+        await trio.sleep_forever()
+
+    async with stentor.open_bus(drain_timeout=0) as bus:
+        bus.register("a", never, concurrency=3).subscribe("t")
+        ask = getattr(bus, name)
+        for deadline, ends in ((2.0, 2.0), (9.0, 5.0), (None, 5.0)):
+            begin = trio.current_time()
+            given = None if deadline is None else begin + deadline
+            with suppress(trio.TooSlowError):
+                await ask("t", timeout=5.0, deadline=given)
+            assert trio.current_time() - begin == pytest.approx(ends)
+            assert seen.pop() == pytest.approx(begin + ends)
+        for wrong, kind in ((-1, ValueError), (float("nan"), ValueError), ("soon", TypeError)):
+            with pytest.raises(kind, match=r"^deadline must be "):
+                await ask("t", deadline=wrong)
+        assert seen == []
 
 
 async def test_who_asks_nobody_for_ever_lets_others_have_a_turn() -> None:

@@ -209,6 +209,35 @@ async def test_a_broadcast_is_routed_to_every_agent_but_its_sender_and_to_no_top
         assert counts(feed) == {}
 
 
+@pytest.mark.parametrize(("addressing", "expected"), [("direct", "b"), ("broadcast", "abc"), ("topic", "c")])
+async def test_addressing_may_be_said_by_its_value(addressing: str, expected: str) -> None:
+    async with stentor.open_bus() as bus:
+        for name, pattern in (("a", "x"), ("b", "y"), ("c", "?")):
+            bus.register(name, Diary().handler(name)).subscribe(pattern)
+        message = Message("b", 1, addressing=addressing)
+        assert message.addressing is AddressingMode(addressing)
+        result = await bus.route(message)
+        assert set(result.outcomes) == {*expected, "c"}
+        with pytest.raises(stentor.UnknownAgentError):
+            await bus.route(Message("nobody", addressing="direct"))
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"addressing": "everybody"}, r"^addressing must be one of AddressingMode.DIRECT, .* not 'everybody'$"),
+        ({"priority": 9}, r"^priority must be one of Priority.LOW, .* not 9$"),
+        ({"priority": "high"}, r"^priority must be one of Priority.LOW, .* not 'high'$"),
+    ],
+)
+def test_what_is_no_member_makes_no_message(options: Any, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        Message("t", **options)
+    with pytest.raises(ValueError, match=text):
+        Message("t").replace(**options)
+    assert Message("t", priority=2).priority is stentor.Priority.HIGH
+
+
 async def test_bad_input_to_route() -> None:
     async with stentor.open_bus() as bus:
         with pytest.raises(TypeError, match=r"^message must be of type Message, not str$"):

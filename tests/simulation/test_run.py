@@ -175,6 +175,20 @@ def test_the_module_random_is_seeded_and_put_back() -> None:
     assert random.random() == expected
 
 
+def test_a_run_inside_of_a_run_is_refused_and_the_outer_one_goes_on() -> None:
+    async def plain() -> None:
+        pass
+
+    async def main() -> str:
+        with pytest.raises(RuntimeError, match=r"^a simulation run is called inside of another$"):
+            simulation.run(plain)
+        await trio.sleep(1)
+        return "went on"
+
+    result = simulation.run(main)
+    assert (result.value, result.seconds) == ("went on", 1)
+
+
 def test_there_is_no_run_outside_of_one() -> None:
     with pytest.raises(SimulationError, match=r"^current_run\(\) must be called in a simulation run$"):
         simulation.current_run()

@@ -248,7 +248,8 @@ class Bus(Keeping):
 
         Raises:
             NotSettledError: Time is up; the text says who is busy.
-            RuntimeError: A handler calls it, which would wait for itself.
+            RuntimeError: A handler calls it, which would wait for itself; or it is not called by a task of the trio run
+                that the bus is in.
 
         Example:
             >>> import stentor, trio
@@ -267,6 +268,7 @@ class Bus(Keeping):
             not settled within 5 s, busy: 'tortoise' (0 waiting, 1 running)
         """
         limit = None if timeout is None else checks.seconds("timeout", timeout, zero=True, infinite=True)
+        self._check_inside()
         if self._parts.current.get() is not None:
             msg = "settled() in a handler would wait for that handler"
             raise RuntimeError(msg)

@@ -76,8 +76,10 @@ class Keeping(Sending):
 
         Raises:
             NotSettledError: Something runs, or is to be run; the text says who is busy.
-            RuntimeError: Somebody waits for an answer, or for room in a mailbox.
+            RuntimeError: Somebody waits for an answer, or for room in a mailbox; or it is not called by a task of the
+                trio run that the bus is in.
         """
+        self._check_inside()
         return await take(self._parts)
 
     def restore(self, checkpoint: BusCheckpoint) -> None:

@@ -167,6 +167,7 @@ class Sending(Publisher):
             trio.ClosedResourceError: The bus is closed.
         """
         self._check_accepting()
+        self._check_inside()
         if timeout is not None:
             timeout = checks.seconds("timeout", timeout, infinite=True)
         checks.instance("message", message, Message)
@@ -206,7 +207,7 @@ class Sending(Publisher):
         Args:
             topic: A concrete name, without wildcards; or, by `addressing`, that of an agent.
             payload: The question.
-            timeout: Seconds; the message carries it as its deadline.
+            timeout: Seconds; the message carries it as its deadline, unless one is given that is earlier.
             addressing: As for `request`.
             **options: As for `publish`.
 
@@ -237,6 +238,8 @@ class Sending(Publisher):
         if mode is AddressingMode.BROADCAST:
             topic = self._everybody
         deadline = parts.clock() + limit
+        if (given := options.get("deadline")) is not None:
+            deadline = min(deadline, checks.seconds("deadline", given, zero=True))
         message = self._stamp(topic, payload, {**options, "deadline": deadline}, mode)
         request = Request(message, wanted, self._desk)
         parts.requests.open(request)
@@ -314,6 +317,7 @@ class Sending(Publisher):
 
     async def _send_again(self, message: Message, name: str) -> Receipt:
         self._check_accepting()
+        self._check_inside()
         recipient = self._parts.registry.get(name)
         if recipient is None:
             raise UnknownAgentError(name)
@@ -343,7 +347,7 @@ class Sending(Publisher):
         except RuntimeError:
             is_inside = False
         if not is_inside:
-            msg = "only a task of the trio run that the bus is in may hand it a message; others do so by bus.portal()"
+            msg = "only a task of the trio run that the bus is in may do this; others hand it messages by bus.portal()"
             raise RuntimeError(msg)
 
     def _check_open(self) -> None:

@@ -76,8 +76,12 @@ def under(rules: Rules) -> Iterator[None]:
 
     Raises:
         UnsupportedTrioError: trio does not have what this needs.
+        RuntimeError: A run goes by other rules in this thread already.
     """
     with _lock:
+        if get_ident() in _rules:
+            msg = "a simulation run is called inside of another"
+            raise RuntimeError(msg)
         if not _rules:
             _install()
         _rules[get_ident()] = rules

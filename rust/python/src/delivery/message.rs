@@ -14,6 +14,29 @@ struct Defaults {
     no_headers: Py<PyAny>,
     /// By rank.
     priorities: Py<PyTuple>,
+    /// `member(name, value, kind)`: the member of an enumeration that a value is, or is the value of.
+    member: Py<PyAny>,
+}
+
+impl Defaults {
+    /// What was chosen of an enumeration, by its member or the value of one; None if that is `usual`, or nothing is said.
+    fn chosen(
+        &self,
+        py: Python<'_>,
+        name: &str,
+        given: Option<Py<PyAny>>,
+        usual: &Py<PyAny>,
+    ) -> PyResult<Option<Py<PyAny>>> {
+        let Some(given) = unless(given, usual) else {
+            return Ok(None);
+        };
+        let kind = usual.bind(py).get_type();
+        if given.bind(py).get_type().is(&kind) {
+            return Ok(Some(given));
+        }
+        let member = self.member.call1(py, (name, given, kind))?;
+        Ok(unless(Some(member), usual))
+    }
 }
 
 static DEFAULTS: PyOnceLock<Defaults> = PyOnceLock::new();
@@ -29,6 +52,10 @@ fn defaults(py: Python<'_>) -> PyResult<&Defaults> {
                 .get_type::<PyTuple>()
                 .call1((module.getattr("Priority")?,))?
                 .cast_into()?
+                .unbind(),
+            member: py
+                .import("stentor._values.checks")?
+                .getattr("member")?
                 .unbind(),
         })
     })
@@ -341,7 +368,7 @@ impl Message {
         addressing: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let usual = defaults(py)?;
-        let priority = unless(priority, &usual.normal);
+        let priority = usual.chosen(py, "priority", priority, &usual.normal)?;
         let rank = priority
             .as_ref()
             .map_or(Ok(NORMAL), |one| one.extract(py))?;
@@ -362,7 +389,7 @@ impl Message {
             headers: frozen(py, unless(headers, &usual.no_headers))?,
             in_reply_to,
             cause: cause.map(|text| LockedCell::new(Id::Text(text))),
-            addressing: unless(addressing, &usual.topic),
+            addressing: usual.chosen(py, "addressing", addressing, &usual.topic)?,
             expires_at: ttl.map_or(limit, |seconds| limit.min(timestamp + seconds)),
         })
     }

@@ -175,7 +175,7 @@ impl Publisher {
     /// Args:
     ///     topic: A concrete name, without wildcards; or, by `addressing`, that of an agent.
     ///     payload: The question.
-    ///     timeout: Seconds; the message carries it as its deadline.
+    ///     timeout: Seconds; the message carries it as its deadline, unless one is given that is earlier.
     ///     addressing: `AddressingMode.TOPIC`, or DIRECT to ask one agent by its name, or BROADCAST to ask every agent
     ///         but the sender, whatever the topic.
     ///     **options: As for `publish`.
