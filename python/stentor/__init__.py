@@ -31,6 +31,7 @@ from stentor._mechanisms.deliveries import Delivery as Delivery
 from stentor._mechanisms.health import Health as Health
 from stentor._mechanisms.health import Problem as Problem
 from stentor._mechanisms.health import Trouble as Trouble
+from stentor._mechanisms.matching import Explanation as Explanation
 from stentor._mechanisms.matching import Matcher as Matcher
 from stentor._mechanisms.matching import MatchStatistics as MatchStatistics
 from stentor._mechanisms.observing import Journal as Journal

@@ -312,7 +312,16 @@ def validate_topic(text: str, dialect: DialectLike = "mailbox") -> str:
 
 @final
 class Explanation:
-    """One subscription that matches a topic, and why."""
+    """One subscription that matches a topic, and why.
+
+    Example:
+        >>> import stentor
+        >>> matcher = stentor.Matcher()
+        >>> matcher.add("ai.**", "all")
+        0
+        >>> matcher.explain("ai.models")
+        (Explanation(id=0, pattern='ai.**', structure='shape'),)
+    """
 
     @property
     def id(self) -> int:

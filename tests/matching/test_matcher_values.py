@@ -126,7 +126,7 @@ def test_a_removed_value_is_let_go_of() -> None:
     assert end() is None
 
 
-@pytest.mark.parametrize("handle", [-1, 1, 2**64, "0", 0.0, None, []])
+@pytest.mark.parametrize("handle", [-1, 1, 2**64, "0", 0.0, None, [], False])
 def test_a_handle_of_nothing_is_refused(handle: int) -> None:
     matcher: stentor.Matcher[str] = stentor.Matcher()
     matcher.add("a.b", "value")
@@ -185,6 +185,32 @@ def test_the_values_of_what_is_refused_are_let_go_of() -> None:
     assert end() is None
     assert len(matcher) == 0
     assert matcher.match("a") == ()
+
+
+@pytest.mark.parametrize("wrong", [3, "ab", ("a",), ("a", 1, 2), None])
+def test_what_is_no_pair_is_refused_with_all_the_others(wrong: Any) -> None:
+    matcher: stentor.Matcher[int] = stentor.Matcher()
+    with pytest.raises(TypeError, match=r"^items must hold pairs of a pattern and a value, not "):
+        matcher.add_many([("a", 1), wrong])
+    assert len(matcher) == 0
+
+
+@pytest.mark.parametrize("capacity", ["x", 1.5, True, None])
+def test_a_capacity_that_is_no_number_is_refused(capacity: Any) -> None:
+    with pytest.raises(TypeError, match=r"^cache_capacity must be an int, not "):
+        stentor.Matcher(cache_capacity=capacity)
+
+
+def test_a_single_text_is_no_collection_of_topics() -> None:
+    matcher: stentor.Matcher[int] = stentor.Matcher()
+    with pytest.raises(TypeError, match=r"^topics must be a collection of topics, not a single str$"):
+        matcher.match_many("ab")
+
+
+def test_a_matcher_says_how_much_it_holds() -> None:
+    matcher: stentor.Matcher[int] = stentor.Matcher()
+    matcher.add_many([("a", 1), ("**", 2)])
+    assert repr(matcher) == "<Matcher of 2 values>"
 
 
 def test_pairs_that_can_be_read_once_are_added() -> None:

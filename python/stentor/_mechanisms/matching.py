@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, final
 import attrs
 
 from stentor._mechanisms.match_cache import MatchCache
+from stentor._native import Explanation as Explanation
 from stentor._native import Index
+from stentor._values import checks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from stentor._native import Explanation
     from stentor._values.dialects import DialectLike
 
 V = TypeVar("V")
@@ -68,6 +69,7 @@ class MatchTable(Generic[V]):
         keeps_values: Whether each subscription has a value, so that ``build`` gets values rather than ids.
 
     Raises:
+        TypeError: `cache_capacity` is not an int.
         ValueError: `cache_capacity` is negative.
 
     Example:
@@ -103,9 +105,7 @@ class MatchTable(Generic[V]):
         reserved: str | None = None,
         keeps_values: bool = False,
     ) -> None:
-        if cache_capacity < 0:
-            message = f"cache_capacity must be >= 0, not {cache_capacity}"
-            raise ValueError(message)
+        checks.whole("cache_capacity", cache_capacity, least=0)
         self.index = Index(dialect, reserved=reserved, keeps_values=keeps_values)
         self._find: Callable[[str], tuple[Any, ...]] = self.index.pick if keeps_values else self.index.match
         self._build = build
@@ -223,6 +223,7 @@ class Matcher(Generic[V]):
         cache_capacity: The most topics cached; 0 switches the cache off.
 
     Raises:
+        TypeError: `cache_capacity` is not an int.
         ValueError: `cache_capacity` is negative.
 
     Example:
@@ -270,6 +271,7 @@ class Matcher(Generic[V]):
 
         Raises:
             InvalidPatternError: For the first pattern that is none; nothing has changed.
+            TypeError: An item is no pair; nothing has changed.
 
         Example:
             >>> matcher = Matcher()
@@ -278,7 +280,7 @@ class Matcher(Generic[V]):
             >>> matcher.match("ai.models.gpt4")
             ('all', 'models')
         """
-        pairs = [(pattern, value) for pattern, value in items]
+        pairs = [_pair(item) for item in items]
         return self._table.add_many([pattern for pattern, _ in pairs], [value for _, value in pairs])
 
     def remove(self, handle: int) -> None:
@@ -299,10 +301,17 @@ class Matcher(Generic[V]):
 
         Raises:
             InvalidTopicError: For the first that is no topic.
+            TypeError: `topics` is a single string, or holds something else than strings.
         """
+        if isinstance(topics, str):
+            message = "topics must be a collection of topics, not a single str"
+            raise TypeError(message)
         wanted = list(topics)
         with self._table.lock:
             return self._table.index.pick_many(wanted)
+
+    def __repr__(self) -> str:
+        return f"<Matcher of {len(self)} values>"
 
     def __len__(self) -> int:
         """Return the number of values."""
@@ -319,3 +328,15 @@ class Matcher(Generic[V]):
     def statistics(self) -> MatchStatistics:
         """Return what the matcher holds and has done."""
         return self._table.statistics()
+
+
+def _pair(item: tuple[str, V]) -> tuple[str, V]:
+    """Return a pair that may be readable once only."""
+    try:
+        if not isinstance(item, str):
+            pattern, value = item
+            return pattern, value
+    except (TypeError, ValueError):
+        pass
+    message = f"items must hold pairs of a pattern and a value, not {item!r}"
+    raise TypeError(message)

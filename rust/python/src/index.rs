@@ -3,7 +3,7 @@ use std::ffi::CStr;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyBool, PyTuple};
 use stentor_core as core;
 
 use crate::delivery::cell::LockedCell;
@@ -346,8 +346,10 @@ impl Index {
 
     fn __contains__(&self, id: &Bound<'_, PyAny>) -> bool {
         let contains = |id| self.inner.with(|inner| inner.index.contains(id));
-        id.extract()
-            .is_ok_and(|id| contains(core::SubscriptionId(id)))
+        !id.is_instance_of::<PyBool>()
+            && id
+                .extract()
+                .is_ok_and(|id| contains(core::SubscriptionId(id)))
     }
 
     fn __len__(&self) -> usize {
