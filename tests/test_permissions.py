@@ -323,6 +323,14 @@ def test_what_was_not_allowed_cannot_be_revoked(agent: str | None, options: dict
     assert permissions.may_publish("a", "x")
 
 
+@pytest.mark.parametrize("options", [{}, {"publish": ["x"]}])
+def test_a_name_that_is_none_has_nothing_to_be_revoked(options: dict[str, Any]) -> None:
+    permissions = policy()
+    wrong: Any = 3
+    with pytest.raises(TypeError, match=r"^agent must be of type str, not int$"):
+        permissions.revoke(wrong, **options)
+
+
 def test_a_wrong_topic_or_pattern_is_an_error_and_no_refusal() -> None:
     permissions = policy()
     permissions.enforce()

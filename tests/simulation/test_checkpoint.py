@@ -150,9 +150,18 @@ def test_all_buses_of_a_checkpoint_are_restored() -> None:
         simulation.run(one, resume=taken)
 
 
-def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "x").write_bytes(pickle.dumps([1]))
-    with pytest.raises(ValueError, match=r"holds no checkpoint$"):
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (pickle.dumps([1]), "holds no checkpoint$"),
+        (b"garbage", "holds no checkpoint that can be read$"),
+        (b"", "holds no checkpoint that can be read$"),
+        (b"cstentor\nNoSuch\n.", "holds no checkpoint that can be read$"),
+    ],
+)
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, data: bytes, told: str) -> None:
+    (tmp_path / "x").write_bytes(data)
+    with pytest.raises(ValueError, match=told):
         Checkpoint.load(tmp_path / "x")
 
 

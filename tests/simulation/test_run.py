@@ -11,6 +11,7 @@ import threading
 import time
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
@@ -23,6 +24,9 @@ from stentor.simulation._clock import VirtualClock
 from stentor.simulation._inside import NEEDED
 from tests.package import ROOT
 from tests.simulation import program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 AGENTS, ROUNDS = 30, 2
 PROGRAM = Path(program.__file__)
@@ -350,12 +354,30 @@ def test_a_trio_that_lacks_something_is_refused(monkeypatch: pytest.MonkeyPatch)
         ({"shuffle": "yes"}, TypeError, "shuffle must be of type bool, not str"),
         ({"digest": "yes"}, TypeError, "digest must be of type bool, not str"),
         ({"show": 1}, TypeError, "show must be of type bool, not int"),
+        ({"resume": 3}, TypeError, "resume must be of type Checkpoint, not int"),
         ({"threads": "some"}, ValueError, "threads must be 'refuse' or 'inline', not 'some'"),
     ],
 )
 def test_bad_arguments_are_refused(arguments: dict[str, object], error: type[Exception], text: str) -> None:
     with pytest.raises(error) as caught:
         simulation.run(trio.sleep_forever, **arguments)  # type: ignore[arg-type]
+    assert str(caught.value) == text
+
+
+async def nothing() -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("main", "text"),
+    [
+        (nothing, "main must be an async function, not a coroutine: pass nothing itself, not nothing()"),
+        (lambda: 3, "main must be an async function, not int"),
+        (lambda: lambda: 1, "main must be an async function, but returned int"),
+    ],
+)
+def test_what_is_no_async_function_is_refused(main: Callable[[], Any], text: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        simulation.run(main())
     assert str(caught.value) == text
 
 

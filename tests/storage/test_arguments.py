@@ -63,6 +63,18 @@ STATES = "ReadState.UNREAD, ReadState.HANDED_OUT, ReadState.ACKNOWLEDGED, ReadSt
             "min_priority must be one of Priority.LOW, Priority.NORMAL, Priority.HIGH, Priority.URGENT, not 9",
         ),
         (lambda: MailboxQuery(states=["read"]), ValueError, f"states must be one of {STATES}, not 'read'"),
+        (
+            lambda: MailboxQuery(states="unread"),
+            TypeError,
+            "states must be a collection of ReadState members, not a single str",
+        ),
+        (
+            lambda: MailboxQuery(kinds=3),  # type: ignore[arg-type]
+            TypeError,
+            "kinds must be a collection of EntryKind members, not int",
+        ),
+        (lambda: MailboxQuery(ids=3), TypeError, "ids must be a collection of numbers, not int"),  # type: ignore[arg-type]
+        (lambda: MailboxQuery(since=5, until=3), ValueError, "until must be >= since, which is 5, not 3"),
         (lambda: MailboxQuery(kinds=["x"]), ValueError, f"kinds must be one of {KINDS}, not 'x'"),
         (lambda: Retention(age=-1.0), ValueError, "age must be >= 0 seconds, not -1.0"),
         (lambda: Retention(count=-1), ValueError, "count must be >= 0, not -1"),
@@ -91,9 +103,14 @@ def test_what_is_wrong_with_a_value_is_said(make: Callable[[], object], kind: ty
 
 CALLS: list[tuple[Callable[[MailboxStore], Awaitable[object]], type[Exception], str]] = [
     (lambda s: s.append([ANY]), TypeError, "entries must be of type MailboxEntry, not object"),
+    (lambda s: s.append(3), TypeError, "entries must be a collection of MailboxEntry objects, not int"),  # type: ignore[arg-type]
+    (lambda s: s.append([], cursors=ANY), TypeError, "cursors must be of type Mapping, not object"),
     (lambda s: s.append([], cursors={"a": ANY}), TypeError, "cursors must be of type str, not object"),
     (lambda s: s.read(ANY), TypeError, "agent must be of type str, not object"),
     (lambda s: s.read("a", limit=0), ValueError, "limit must be >= 1, not 0"),
+    (lambda s: s.read("a", failed=ANY), TypeError, "failed must be of type bool, not object"),
+    (lambda s: s.acknowledge("a", 3), TypeError, "ids must be a collection of numbers, not int"),  # type: ignore[arg-type]
+    (lambda s: s.release("a", "12"), TypeError, "ids must be a collection of numbers, not a single str"),  # type: ignore[arg-type]
     (lambda s: s.acknowledge(ANY, []), TypeError, "agent must be of type str, not object"),
     (lambda s: s.acknowledge("a", ["1"]), TypeError, "ids must be an int, not str"),  # type: ignore[list-item]
     (lambda s: s.release(ANY), TypeError, "agent must be of type str, not object"),

@@ -294,6 +294,11 @@ def test_what_is_wrong_with_an_option_is_said(
     assert err.splitlines()[-1] == f"stentor mailbox PATH show: error: {text}"
 
 
+def test_a_time_that_ends_before_it_begins_is_refused(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "stentor mailbox: error: --until must not be before --since\n"
+    assert run(capsys, path, "show", "--since", "2026-01-03", "--until", "2026-01-02") == (2, "", text)
+
+
 def test_it_runs_as_a_program_of_its_own(path: Path) -> None:
     command = [sys.executable, "-W", "error", "-m", "stentor", "mailbox", str(path), "list"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 import trio
@@ -77,10 +78,22 @@ async def test_a_block_that_fails_awaits_nothing() -> None:
         assert (await bus.publish("t")).recipients == ()
 
 
-async def test_bad_arguments_are_refused() -> None:
+@pytest.mark.parametrize(
+    ("wrong", "error", "text"),
+    [
+        ({"within": -1}, ValueError, "within must be >= 0 seconds, not -1"),
+        ({"within": "x"}, TypeError, "within must be a number of seconds, not str"),
+        ({"within": True}, TypeError, "within must be a number of seconds, not bool"),
+        ({"predicate": 3}, TypeError, "predicate must be callable, not int"),
+        ({"bus": 3}, TypeError, "bus must be of type Bus, not int"),
+    ],
+)
+async def test_bad_arguments_are_refused(wrong: dict[str, Any], error: type[Exception], text: str) -> None:
     async with stentor.open_bus() as bus:
-        with pytest.raises(ValueError, match=r"^within must be >= 0 seconds, not -1$"):
-            _ = expect(bus, "t", within=-1)
+        arguments: dict[str, Any] = {"bus": bus, "pattern": "t", **wrong}
+        with pytest.raises(error) as caught:
+            _ = expect(**arguments)
+        assert str(caught.value) == text
         with pytest.raises(stentor.InvalidPatternError):
             _ = expect(bus, "a..b")
         assert bus.statistics().addressed == 0

@@ -73,12 +73,29 @@ async def test_what_is_there_already_is_not_replaced_unless_it_is_a_dead_socket(
     async with stentor.open_bus() as bus, trio.open_nursery() as nursery:
         with pytest.raises(FileExistsError):
             await serve(bus, tmp_path / "file")
-        with pytest.raises(ValueError, match=r"^interval must be > 0 seconds, not 0$"):
-            await serve(bus, tmp_path / "new", interval=0)
         await nursery.start(serve, bus, tmp_path / "dead")
         assert len(await lines(tmp_path / "dead", 1)) == 1
         nursery.cancel_scope.cancel()
     assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "text"),
+    [
+        ({"interval": 0}, ValueError, "interval must be > 0 seconds, not 0"),
+        ({"interval": "x"}, TypeError, "interval must be a number of seconds, not str"),
+        ({"path": 3}, TypeError, "path must be of type str or PathLike, not int"),
+        ({"bus": 3}, TypeError, "bus must be of type Bus, not int"),
+    ],
+)
+async def test_bad_arguments_are_refused(
+    tmp_path: Path, wrong: dict[str, Any], error: type[Exception], text: str
+) -> None:
+    async with stentor.open_bus() as bus:
+        arguments: dict[str, Any] = {"bus": bus, "path": tmp_path / "new", **wrong}
+        with pytest.raises(error) as caught:
+            await serve(**arguments)
+        assert str(caught.value) == text
 
 
 async def test_more_than_enough_watchers_are_turned_away(tmp_path: Path) -> None:

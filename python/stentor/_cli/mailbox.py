@@ -124,7 +124,12 @@ def _fault(arguments: argparse.Namespace) -> str | None:
             return f"--out must be in an existing folder, not in {str(arguments.out.parent)!r}"
     if arguments.action == "purge" and not arguments.all and not _is_filtered(arguments):
         return "purge needs a filter, or --all"
-    return None
+    return None if arguments.action == "list" else _fault_of_times(arguments.since, arguments.until)
+
+
+def _fault_of_times(since: float | None, until: float | None) -> str | None:
+    ordered = since is None or until is None or since <= until
+    return None if ordered else "--until must not be before --since"
 
 
 def _is_filtered(arguments: argparse.Namespace) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, final
 
 import trio
@@ -11,7 +12,7 @@ from stentor._values import checks
 from stentor._values.stored import EntryKind, MailboxEntry, MailboxQuery, Retention
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from types import TracebackType
     from typing import Self
 
@@ -95,7 +96,10 @@ class MemoryStore:
             StoreFullError: More messages than `capacity` would wait in a mailbox.
             trio.ClosedResourceError: The store is closed.
         """
-        given = [checks.instance("entries", entry, MailboxEntry) for entry in entries]
+        several = checks.collection("entries", entries, "MailboxEntry objects")
+        given = [checks.instance("entries", entry, MailboxEntry) for entry in several]
+        if cursors is not None:
+            checks.instance("cursors", cursors, Mapping)  # type: ignore[type-abstract]  # it is asked about, not made
         named = dict(cursors or {})
         for text in (*named, *named.values()):
             checks.instance("cursors", text, str)
@@ -116,18 +120,19 @@ class MemoryStore:
         """
         checks.instance("agent", agent, str)
         checks.whole("limit", limit, least=1)
+        checks.instance("failed", failed, bool)
         return self._mailboxes.read(agent, limit=limit, failed=failed, now=await self._turn())
 
     async def acknowledge(self, agent: str, ids: Iterable[int]) -> int:
         """Mark messages as done with, and return how many were not so before."""
         checks.instance("agent", agent, str)
-        numbers = [checks.whole("ids", number, least=0) for number in ids]
+        numbers = checks.numbers("ids", ids)
         return self._mailboxes.acknowledge(agent, numbers, await self._turn())
 
     async def release(self, agent: str, ids: Iterable[int] | None = None) -> int:
         """Make unread again what was handed out and not acknowledged, all or these; return how many those are."""
         checks.instance("agent", agent, str)
-        numbers = None if ids is None else [checks.whole("ids", number, least=0) for number in ids]
+        numbers = None if ids is None else checks.numbers("ids", ids)
         await self._turn()
         return self._mailboxes.release(agent, numbers)
 

@@ -177,9 +177,11 @@ no pattern that it may publish to matches
             subscribe: Patterns that it may subscribe to no longer, as they were allowed.
 
         Raises:
-            TypeError: `publish` or `subscribe` is no collection of strings.
+            InvalidTopicError: `agent` is no name of an agent.
+            TypeError: `agent` is no string, or `publish` or `subscribe` is no collection of strings.
             ValueError: One of the patterns was not allowed to it; nothing has changed then.
         """
+        self._check_name(agent)
         topics, patterns = self._publish.get(agent, {}), self._subscribe.get(agent, {})
         everything = publish is None and subscribe is None
         gone = frozenset(topics) if everything else _held("publish", publish or (), topics, agent)

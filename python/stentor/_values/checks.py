@@ -183,6 +183,26 @@ def collection(name: str, values: object, what: str) -> Iterable[object]:
     return cast("Iterable[object]", values)
 
 
+def numbers(name: str, values: object) -> list[int]:
+    """Return a list of integers of at least 0.
+
+    Raises:
+        TypeError: `values` is no collection, or holds something else than an `int`.
+        ValueError: One is negative.
+    """
+    return [whole(name, value, least=0) for value in collection(name, values, "numbers")]
+
+
+def members(name: str, values: object, kind: type[_E]) -> frozenset[_E]:
+    """Return the members of the enumeration `kind` that the values are, or are the values of.
+
+    Raises:
+        TypeError: `values` is no collection, or a single string.
+        ValueError: There is no such member.
+    """
+    return frozenset(member(name, value, kind) for value in collection(name, values, f"{kind.__name__} members"))
+
+
 def names(name: str, values: object) -> frozenset[str]:
     """Return a set of strings.
 

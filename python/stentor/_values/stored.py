@@ -147,7 +147,7 @@ class StoredMessage:
 
 
 def _ids(value: Iterable[int] | None) -> frozenset[int] | None:
-    return None if value is None else frozenset(checks.whole("ids", each, least=0) for each in value)
+    return None if value is None else frozenset(checks.numbers("ids", value))
 
 
 def _texts(value: Iterable[str] | None) -> frozenset[str] | None:
@@ -155,11 +155,11 @@ def _texts(value: Iterable[str] | None) -> frozenset[str] | None:
 
 
 def _states(value: Iterable[ReadState | str] | None) -> frozenset[ReadState] | None:
-    return None if value is None else frozenset(checks.member("states", each, ReadState) for each in value)
+    return None if value is None else checks.members("states", value, ReadState)
 
 
 def _kinds(value: Iterable[EntryKind | str] | None) -> frozenset[EntryKind] | None:
-    return None if value is None else frozenset(checks.member("kinds", each, EntryKind) for each in value)
+    return None if value is None else checks.members("kinds", value, EntryKind)
 
 
 def _priority(value: Priority | int | None) -> Priority | None:
@@ -184,7 +184,7 @@ class MailboxQuery:
 
     Raises:
         TypeError: An argument is of the wrong type.
-        ValueError: There is no such state, kind or priority.
+        ValueError: There is no such state, kind or priority, or `until` is before `since`.
 
     Example:
         >>> import stentor
@@ -211,6 +211,11 @@ class MailboxQuery:
     """In one of these states."""
     kinds: frozenset[EntryKind] | None = field(default=None, converter=_kinds)
     """Of one of these kinds."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.since is not None and self.until is not None and self.until < self.since:
+            msg = f"until must be >= since, which is {self.since!r}, not {self.until!r}"
+            raise ValueError(msg)
 
 
 @final

@@ -80,10 +80,15 @@ class Checkpoint:
 
         Raises:
             OSError: The file cannot be read.
-            ValueError: It holds no checkpoint.
+            ValueError: It holds no checkpoint, or one of payloads that this process cannot make.
         """
         with open(path, "rb") as file:  # noqa: PTH123 - whatever names a file
-            found = pickle.load(file)  # noqa: S301 - said above
+            data = file.read()
+        try:
+            found = pickle.loads(data)  # noqa: S301 - said above
+        except Exception as error:  # what garbage leads pickle to raise is of many kinds
+            msg = f"{path!s} holds no checkpoint that can be read"
+            raise ValueError(msg) from error
         if not isinstance(found, cls):
             msg = f"{path!s} holds no checkpoint"
             raise ValueError(msg)  # noqa: TRY004 - the file is wrong

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from math import inf
-from typing import cast
+from typing import TypeVar, cast
+
+_C = TypeVar("_C")
 
 
 def number(name: str, value: object, what: str) -> float:
@@ -68,14 +70,14 @@ def delay_range(name: str, value: object) -> tuple[float, float]:
     return least, most
 
 
-def flag(name: str, value: object) -> bool:
-    """Return `value` when it is True or False.
+def instance(name: str, value: object, kind: type[_C]) -> _C:
+    """Return `value` when it is an instance of `kind`.
 
     Raises:
-        TypeError: It is neither.
+        TypeError: It is not.
     """
-    if not isinstance(value, bool):
-        msg = f"{name} must be of type bool, not {type(value).__name__}"
+    if not isinstance(value, kind):
+        msg = f"{name} must be of type {kind.__name__}, not {type(value).__name__}"
         raise TypeError(msg)
     return value
 

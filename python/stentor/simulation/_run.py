@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import random
 import time
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import trio
 import stentor
 from stentor.simulation import _checks as checks
 from stentor.simulation import _inside
+from stentor.simulation._checkpoint import Checkpoint
 from stentor.simulation._clock import VirtualClock
 from stentor.simulation._current import Run, current
 from stentor.simulation._errors import SimulationError, StuckError
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from stentor.recording import Digest
-    from stentor.simulation._checkpoint import Checkpoint
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -90,6 +91,9 @@ def run(
         (3600.0, True, False)
     """
     _check(seed, until, threads, shuffle=shuffle, digest=digest, show=show)
+    if resume is not None:
+        checks.instance("resume", resume, Checkpoint)
+    _check_main(main)
     check_trio()
     if resume is not None:
         seed, shuffle = _resumed(resume, seed, shuffle=shuffle)
@@ -143,7 +147,9 @@ class _Supervision:
     async def _main(self, main: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T | None:
         _inside.enter()
         with self._scope:
-            return await main(*args)
+            awaited = main(*args)
+            _check_returned(awaited)
+            return await awaited
         return None
 
     def _on_stuck(self) -> None:
@@ -195,9 +201,25 @@ def _by_age(batch: list[Any]) -> None:
     """Leave the tasks as they come: the oldest first."""
 
 
+def _check_main(main: object) -> None:
+    if inspect.iscoroutine(main):
+        main.close()  # else it would be complained of as never awaited, where it is thrown away
+        msg = f"main must be an async function, not a coroutine: pass {main.__name__} itself, not {main.__name__}()"
+        raise TypeError(msg)
+    if not callable(main):
+        msg = f"main must be an async function, not {type(main).__name__}"
+        raise TypeError(msg)
+
+
+def _check_returned(awaited: object) -> None:
+    if not inspect.isawaitable(awaited):
+        msg = f"main must be an async function, but returned {type(awaited).__name__}"
+        raise TypeError(msg)
+
+
 def _check(seed: object, until: object, threads: object, **flags: object) -> None:
     for name, flag in flags.items():
-        checks.flag(name, flag)
+        checks.instance(name, flag, bool)
     checks.whole("seed", seed)
     if until is not None:
         checks.seconds("until", until, zero=True, infinite=True)

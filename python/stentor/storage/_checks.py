@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -41,6 +42,27 @@ def text(name: str, value: object) -> str:
     except ValueError as error:
         msg = f"{name} must be a text without lone surrogates, not {value!r}"
         raise ValueError(msg) from error
+
+
+def texts(name: str, value: object) -> dict[str, str]:
+    """Return a mapping of texts that a file can hold to such, or raise TypeError or ValueError."""
+    instance(name, value, Mapping)  # type: ignore[type-abstract]  # it is asked about, not made
+    told = cast("Mapping[object, object]", value)
+    return {text(name, key): text(name, told[key]) for key in told}
+
+
+def collection(name: str, values: object, what: str) -> Iterable[object]:
+    """Return `values` when they can be iterated over, and are no single string, or raise TypeError."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        single = "a single str" if isinstance(values, str) else type(values).__name__
+        msg = f"{name} must be a collection of {what}, not {single}"
+        raise TypeError(msg)
+    return cast("Iterable[object]", values)
+
+
+def numbers(name: str, values: object) -> list[int]:
+    """Return a list of integers of at least 0, or raise TypeError or ValueError."""
+    return [whole(name, value, least=0) for value in collection(name, values, "numbers")]
 
 
 def path(name: str, value: object) -> Path:

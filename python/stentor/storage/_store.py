@@ -195,14 +195,12 @@ class SQLiteStore:
             trio.ClosedResourceError: The store is closed.
         """
         moment = self._now()
-        rows = [self._encoded(entry, moment) for entry in entries]
-        named = (
-            {} if cursors is None else {checks.text("cursors", k): checks.text("cursors", cursors[k]) for k in cursors}
-        )
+        rows = [self._encoded(entry, moment) for entry in checks.collection("entries", entries, "MailboxEntry objects")]
+        named = {} if cursors is None else checks.texts("cursors", cursors)
         numbers: tuple[int, ...] = await self._call(Mailboxes.append, rows, named, moment.wall)
         return numbers
 
-    def _encoded(self, entry: MailboxEntry, moment: Moment) -> Row:
+    def _encoded(self, entry: object, moment: Moment) -> Row:
         return encode_entry(checks.instance("entries", entry, MailboxEntry), self._encode, moment)
 
     async def cursors(self) -> Mapping[str, str]:
@@ -220,6 +218,7 @@ class SQLiteStore:
         """
         checks.text("agent", agent)
         checks.whole("limit", limit, least=1)
+        checks.instance("failed", failed, bool)
         found: tuple[StoredMessage, ...] = await self._call(
             Mailboxes.read, agent, limit=limit, failed=failed, moment=self._now()
         )
@@ -228,14 +227,14 @@ class SQLiteStore:
     async def acknowledge(self, agent: str, ids: Iterable[int]) -> int:
         """Mark messages as done with, and return how many were not so before, when that is committed; O(ids)."""
         checks.text("agent", agent)
-        numbers = [checks.whole("ids", number, least=0) for number in ids]
+        numbers = checks.numbers("ids", ids)
         changed: int = await self._call(Mailboxes.acknowledge, agent, numbers, self._now().wall)
         return changed
 
     async def release(self, agent: str, ids: Iterable[int] | None = None) -> int:
         """Make unread again what was handed out and not acknowledged, all or these; return how many those are."""
         checks.text("agent", agent)
-        numbers = None if ids is None else [checks.whole("ids", number, least=0) for number in ids]
+        numbers = None if ids is None else checks.numbers("ids", ids)
         released: int = await self._call(Mailboxes.release, agent, numbers)
         return released
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, final
 
 import trio
 
+import stentor
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from types import TracebackType
     from typing import Self
-
-    import stentor
 
 SHOWN = 5
 """How many messages, or failures, an error names."""
@@ -33,6 +33,7 @@ def expect(
 
     Raises:
         InvalidPatternError: `pattern` is not one.
+        TypeError: An argument is of the wrong type.
         ValueError: `within` is not >= 0.
 
     Returns:
@@ -56,10 +57,23 @@ def expect(
         >>> trio.run(main, clock=MockClock(autojump_threshold=0))
         hi
     """
+    _check(bus, predicate, within)
+    return Expectation(bus, pattern, predicate, within)
+
+
+def _check(bus: object, predicate: object, within: object) -> None:
+    if not isinstance(bus, stentor.Bus):
+        msg = f"bus must be of type Bus, not {type(bus).__name__}"
+        raise TypeError(msg)
+    if predicate is not None and not callable(predicate):
+        msg = f"predicate must be callable, not {type(predicate).__name__}"
+        raise TypeError(msg)
+    if not isinstance(within, (int, float)) or isinstance(within, bool):
+        msg = f"within must be a number of seconds, not {type(within).__name__}"
+        raise TypeError(msg)
     if not within >= 0:
         msg = f"within must be >= 0 seconds, not {within!r}"
         raise ValueError(msg)
-    return Expectation(bus, pattern, predicate, within)
 
 
 @final

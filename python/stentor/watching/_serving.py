@@ -7,17 +7,14 @@ import json
 import os
 import socket
 import stat
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import trio
 
+from stentor import Bus
 from stentor.watching._snapshot import snapshot
-
-if TYPE_CHECKING:
-    from os import PathLike
-
-    from stentor import Bus
 
 WATCHERS: Final = 8
 """Who may watch at once; others are turned away."""
@@ -49,6 +46,7 @@ async def serve(
     Raises:
         FileExistsError: There is something else at `path`, or a bus is served there already.
         OSError: The socket cannot be made there.
+        TypeError: An argument is of the wrong type.
         ValueError: `interval` is not > 0.
 
     Example:
@@ -64,9 +62,7 @@ async def serve(
         ...     trio.run(main, pathlib.Path(folder, "bus.sock"))
         b'{"version": 1,'
     """
-    if not interval > 0:
-        msg = f"interval must be > 0 seconds, not {interval!r}"
-        raise ValueError(msg)
+    _check(bus, path, interval)
     where = Path(path)
     with trio.socket.from_stdlib_socket(_listening(where)) as listener:
         own = _inode(where)
@@ -82,6 +78,21 @@ async def serve(
         finally:
             if _inode(where) == own:
                 _remove(where)
+
+
+def _check(bus: object, path: object, interval: object) -> None:
+    if not isinstance(bus, Bus):
+        msg = f"bus must be of type Bus, not {type(bus).__name__}"
+        raise TypeError(msg)
+    if not isinstance(path, (str, PathLike)):
+        msg = f"path must be of type str or PathLike, not {type(path).__name__}"
+        raise TypeError(msg)
+    if not isinstance(interval, (int, float)) or isinstance(interval, bool):
+        msg = f"interval must be a number of seconds, not {type(interval).__name__}"
+        raise TypeError(msg)
+    if not interval > 0:
+        msg = f"interval must be > 0 seconds, not {interval!r}"
+        raise ValueError(msg)
 
 
 def _listening(where: Path) -> socket.socket:
