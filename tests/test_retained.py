@@ -38,6 +38,16 @@ def test_messages_come_in_order_of_publication() -> None:
     assert payloads(kept, "**") == [2, 3, 4]
 
 
+def test_what_is_kept_can_be_iterated_and_changed_meanwhile() -> None:
+    kept = retained(stentor.Message("a", 1), stentor.Message("b", 2), stentor.Message("a", 3))
+    seen = []
+    for message in kept:
+        seen.append(message.payload)
+        kept.put(stentor.Message(message.topic), now=0.0)
+    assert seen == [2, 3]
+    assert list(kept) == []
+
+
 def test_an_exact_pattern_finds_its_topic_or_nothing() -> None:
     kept = retained(stentor.Message("a", 1))
     assert payloads(kept, "a") == [1]

@@ -82,6 +82,7 @@ async def test_portal_answers_as_the_bus_does() -> None:
         assert (message.sender, message.headers, message.priority, message.cause) == ("me", {"a": "b"}, 2, None)
         assert portal.send("sage").recipients == ("sage",)
         assert portal.request("questions", "why").payload == "why!"
+        assert portal.request("sage", "how", addressing="direct").payload == "how!"
         assert portal.publish_and_wait("questions").subscribers_reached == 1
         routed = portal.route(stentor.Message("questions", "x"))
         assert routed.outcomes == {"sage": stentor.Routed.DELIVERED}

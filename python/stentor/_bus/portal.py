@@ -159,10 +159,16 @@ class Portal:
         return self._result(Question(call))
 
     def request(
-        self, topic: str, payload: object = None, *, timeout: float = 5.0, **options: Unpack[MessageOptions]
+        self,
+        topic: str,
+        payload: object = None,
+        *,
+        timeout: float = 5.0,
+        addressing: AddressingMode | str = AddressingMode.TOPIC,
+        **options: Unpack[MessageOptions],
     ) -> Message:
         """Publish a question, block until the first answer has come, and return it: see `Bus.request`."""
-        return self._result(Question(partial(self._bus.request, topic, payload, timeout=timeout, **options)))
+        return self._result(self._question(topic, payload, timeout, addressing, options))
 
     def route(self, message: Message, *, timeout: float | None = None) -> RouteResult:
         """Deliver `message` or have it stored, and block until it is known which: see `Bus.route`."""
@@ -192,10 +198,16 @@ class Portal:
         return await self._awaited(Question(call))
 
     async def request_async(
-        self, topic: str, payload: object = None, *, timeout: float = 5.0, **options: Unpack[MessageOptions]
+        self,
+        topic: str,
+        payload: object = None,
+        *,
+        timeout: float = 5.0,
+        addressing: AddressingMode | str = AddressingMode.TOPIC,
+        **options: Unpack[MessageOptions],
     ) -> Message:
         """Ask as `request` does, awaited under asyncio."""
-        return await self._awaited(Question(partial(self._bus.request, topic, payload, timeout=timeout, **options)))
+        return await self._awaited(self._question(topic, payload, timeout, addressing, options))
 
     async def route_async(self, message: Message, *, timeout: float | None = None) -> RouteResult:
         """Route as `route` does, awaited under asyncio."""
@@ -205,6 +217,12 @@ class Portal:
 
     def _publication(self, topic: str, payload: object, options: MessageOptions, *, retain: bool) -> Publication:
         return Publication(self._bus._parts, partial(self._bus._stamp, topic, payload, options), retain=retain)
+
+    def _question(
+        self, topic: str, payload: object, timeout: float, addressing: AddressingMode | str, options: MessageOptions
+    ) -> Question[Message]:
+        ask = partial(self._bus.request, topic, payload, timeout=timeout, addressing=addressing, **options)
+        return Question(ask)
 
     def _sending(self, name: str, payload: object, options: MessageOptions) -> Publication:
         stamp = partial(self._bus._stamp, name, payload, options, AddressingMode.DIRECT)

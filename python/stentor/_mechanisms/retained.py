@@ -16,7 +16,7 @@ from stentor._values import checks
 from stentor._values.patterns import Grammar, Pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from stentor._values.dialects import DialectLike
     from stentor._values.messages import Message
@@ -71,8 +71,8 @@ class RetainedMessages:
         >>> [message.payload for message in retained.matching("weather.*", now=0.0)]
         ['snow', 'rain']
         >>> retained.put(stentor.Message("weather.oslo"), now=0.0)
-        >>> len(retained)
-        1
+        >>> len(retained), [message.topic for message in retained]
+        (1, ['weather.rome'])
     """
 
     __slots__ = (
@@ -112,6 +112,10 @@ class RetainedMessages:
     def __len__(self) -> int:
         """Return of how many topics a message is kept; one whose time is up counts until it is looked for."""
         return len(self._messages)
+
+    def __iter__(self) -> Iterator[Message]:
+        """Return an iterator over what is kept now, in order of publication; what `len` counts is what it gives."""
+        return iter(list(self._messages.values()))
 
     def put(self, message: Message, now: float) -> None:
         """Keep `message` as the last of its topic, or clear the topic where its payload is None."""
