@@ -310,6 +310,17 @@ async def test_one_that_was_to_be_awaited_and_never_began_is_warned_of() -> None
         assert bus.statistics().messages == 0
 
 
+@pytest.mark.parametrize("value", ["no", 0, 1.0, []])
+@pytest.mark.parametrize(
+    ("method", "flag"), [("publish", "retain"), ("publish", "confirm"), ("publish_nowait", "retain")]
+)
+async def test_a_flag_is_true_or_false(method: str, flag: str, value: object) -> None:
+    async with stentor.open_bus() as bus:
+        with pytest.raises(TypeError, match=f"^{flag} must be of type bool, not {type(value).__name__}$"):
+            await getattr(bus, method)("t", **{flag: value})
+        assert bus.statistics().messages == len(bus.retained) == 0
+
+
 @pytest.mark.parametrize("method", ["publish", "publish_nowait"])
 @pytest.mark.parametrize("option", ["ttl", "headers", "content_type", "in_reply_to"])
 async def test_only_a_flag_can_be_false(method: str, option: str) -> None:

@@ -79,8 +79,16 @@ class Publishing:
         """
         selection = self._select(message, watcher)
         obstacle = self._dispatcher.obstacle(selection.targets)
-        if obstacle is not None or selection.durable or message.sender in self._lines:
-            raise trio.WouldBlock
+        if obstacle is not None:
+            full = next(target.recipient.name for target in selection.targets if target.quota is obstacle)
+            msg = f"the mailbox of {full!r} is full"
+            raise trio.WouldBlock(msg)
+        if selection.durable:
+            msg = "the message must be stored first, for an agent is durable"
+            raise trio.WouldBlock(msg)
+        if message.sender in self._lines:
+            msg = f"an earlier message of {message.sender!r} waits"
+            raise trio.WouldBlock(msg)
         return self._accept(message, selection, watcher)
 
     async def publish(

@@ -14,6 +14,7 @@ use super::door::Door;
 use super::moulds::{is_unshared, moulded};
 use super::publication::{Call, Publication};
 use crate::directly::{ShortWay, own_long_way};
+use crate::errors::wrong_type;
 
 /// What may be said of a publish beside its topic, its payload and its sender, by name, in the order of the arguments.
 const RARELY: [&str; 8] = [
@@ -41,12 +42,18 @@ fn unusual<'py>(py: Python<'py>, said: Said<'py>) -> PyResult<Option<Bound<'py, 
     }
     let keywords = PyDict::new(py);
     for (place, (name, given)) in RARELY.iter().zip(said).enumerate() {
-        let is_left = |given: &Bound<'_, PyAny>| place < FLAGS && given.is(PyBool::new(py, false));
-        if let Some(given) = given
-            && !is_left(&given)
-        {
-            keywords.set_item(name, given)?;
+        let Some(given) = given else {
+            continue;
+        };
+        if place < FLAGS {
+            let Ok(flag) = given.cast::<PyBool>() else {
+                return Err(wrong_type(name, "of type bool", &given));
+            };
+            if !flag.is_true() {
+                continue;
+            }
         }
+        keywords.set_item(name, given)?;
     }
     Ok((!keywords.is_empty()).then_some(keywords))
 }
