@@ -342,6 +342,12 @@ async def test_promise_12_an_unknown_option_is_named() -> None:
         for publish in publishers:
             with pytest.raises(TypeError, match=r"got an unexpected keyword argument 'urgency'$"):
                 await publish("t", urgency=1)
+        asking: list[Any] = [bus.publish_and_wait, bus.send, bus.request, bus.gather]
+        for ask in asking:
+            with pytest.raises(TypeError, match=r"keyword argument 'header'; did you mean 'headers'\?$"):
+                await ask("t", header={})
+        with pytest.raises(TypeError, match=r"^a publish got an unexpected keyword argument 'addressing'$"):
+            await asking[0]("t", addressing="direct")
         assert bus.statistics().messages == 0
 
 

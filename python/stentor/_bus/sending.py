@@ -11,6 +11,7 @@ import trio
 from stentor._bus.receiving import Receiving
 from stentor._machine.requests import Request, ask_at_once, no_reply, wait
 from stentor._machine.resubmission import Resubmission
+from stentor._machine.stamping import MessageOptions
 from stentor._mechanisms.subscriptions import RESERVED, reserved_topic
 from stentor._native import Publisher
 from stentor._values import checks
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from stentor._bus.extension import Extension
     from stentor._bus.parts import Parts
     from stentor._machine.outcomes import Outcomes
-    from stentor._machine.stamping import MessageOptions
     from stentor._mechanisms.deliveries import Delivery
     from stentor._mechanisms.routes import Selection
     from stentor._values.results import RouteResult
@@ -300,7 +300,12 @@ class Sending(Publisher):
     ) -> Message:
         self._check_accepting()
         self._check_inside()
-        return self._admit_message(self._parts.stamper.stamp(topic, payload, addressing, **options))
+        try:
+            message = self._parts.stamper.stamp(topic, payload, addressing, **options)
+        except TypeError:
+            checks.keywords("a publish", options, MessageOptions.__annotations__)
+            raise
+        return self._admit_message(message)
 
     def _admit_message(self, message: Message) -> Message:
         for middleware in self._parts.settings.middleware:

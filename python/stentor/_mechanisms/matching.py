@@ -303,9 +303,7 @@ class Matcher(Generic[V]):
             InvalidTopicError: For the first that is no topic.
             TypeError: `topics` is a single string, or holds something else than strings.
         """
-        if isinstance(topics, str):
-            message = "topics must be a collection of topics, not a single str"
-            raise TypeError(message)
+        checks.collection("topics", topics, "topics")
         wanted = list(topics)
         with self._table.lock:
             return self._table.index.pick_many(wanted)
