@@ -47,13 +47,13 @@ class Dispatcher:
 
     # -- in ---------------------------------------------------------------------------------------------------------
 
-    def obstacle(self, targets: Sequence[Target]) -> Quota | None:
-        """Return the first quota for which a publisher must wait, or None when there is room everywhere.
+    def obstacle(self, targets: Sequence[Target]) -> Target | None:
+        """Return the first target for whose quota a publisher must wait, or None when there is room everywhere.
 
         Raises:
             MailboxFullError: A quota that refuses is used up.
         """
-        obstacle: Quota | None = None
+        obstacle: Target | None = None
         refusing: list[str] = []
         for target in targets:
             quota = target.quota
@@ -61,7 +61,7 @@ class Dispatcher:
                 if quota.overflow is Overflow.FAIL:
                     refusing.append(target.recipient.name)
                 elif quota.overflow is Overflow.BLOCK and obstacle is None:
-                    obstacle = quota
+                    obstacle = target
         if refusing:
             raise MailboxFullError(tuple(refusing))
         return obstacle

@@ -80,8 +80,7 @@ class Publishing:
         selection = self._select(message, watcher)
         obstacle = self._dispatcher.obstacle(selection.targets)
         if obstacle is not None:
-            full = next(target.recipient.name for target in selection.targets if target.quota is obstacle)
-            msg = f"the mailbox of {full!r} is full"
+            msg = f"the mailbox of {obstacle.recipient.name!r} is full"
             raise trio.WouldBlock(msg)
         if selection.durable:
             msg = "the message must be stored first, for an agent is durable"
@@ -224,11 +223,12 @@ class Publishing:
                     continue
                 self._check_open()
                 selection = self._select(message, watcher)
-                quota = self._dispatcher.obstacle(selection.targets)
-                if quota is None:
+                obstacle = self._dispatcher.obstacle(selection.targets)
+                if obstacle is None:
                     if selection.durable:
                         return await self._store_and_accept(message, selection, watcher)
                     return self._accept(message, selection, watcher)
+                quota = obstacle.quota
                 place.turn_to(quota)
                 with self._waits.waiting_for(line.awaited):
                     line.look_again()

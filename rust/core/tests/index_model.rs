@@ -34,14 +34,7 @@ fn value_of(id: SubscriptionId) -> u64 {
 fn run(grammar: &Arc<Grammar>, seed: u64, steps: usize, reserved: Option<&str>) -> usize {
     let mut samples = Samples::new(grammar, seed);
     let keeps_values = seed % 2 == 1;
-    let empty = || {
-        let make = if keeps_values {
-            Index::with_values
-        } else {
-            Index::new
-        };
-        make(Arc::clone(grammar), reserved)
-    };
+    let empty = || Index::keeping(Arc::clone(grammar), reserved, keeps_values);
     let mut index = empty();
     let mut naive = NaiveIndex::new(Arc::clone(grammar), reserved);
     let target = 1 + samples.below(200);
@@ -104,7 +97,7 @@ fn explain(index: &mut Index, naive: &NaiveIndex, topic: &str) {
 fn values_stay_with_their_subscriptions_when_records_move() {
     let grammar = Arc::new(Grammar::mailbox());
     let mut samples = Samples::new(&grammar, 7);
-    let mut index = Index::with_values(Arc::clone(&grammar), None);
+    let mut index = Index::keeping(Arc::clone(&grammar), None, true);
     let mut naive = NaiveIndex::new(Arc::clone(&grammar), None);
     let mut most = 0;
     for step in 0..11_800 {

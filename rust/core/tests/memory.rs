@@ -37,9 +37,9 @@ fn fill_and_empty(index: &mut Index, samples: &mut Samples) -> usize {
 fn adds_and_removes_in_any_order_come_back_to_the_memory_at_the_start() {
     for (name, grammar) in Grammar::DIALECTS {
         let grammar = Arc::new(grammar());
-        for make in [Index::new, Index::with_values] {
+        for keeps_values in [false, true] {
             let mut samples = Samples::new(&grammar, 1977);
-            let mut index = make(Arc::clone(&grammar), None);
+            let mut index = Index::keeping(Arc::clone(&grammar), None, keeps_values);
             let before = counting::in_use();
             let most = fill_and_empty(&mut index, &mut samples);
             let after = counting::in_use();

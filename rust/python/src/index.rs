@@ -214,15 +214,11 @@ impl Index {
         reserved: Option<&str>,
         keeps_values: bool,
     ) -> PyResult<Self> {
-        let make = if keeps_values {
-            core::Index::with_values
-        } else {
-            core::Index::new
-        };
+        let grammar = grammar_of(dialect)?;
         Ok(Self {
             values: LockedCell::new(Vec::new()),
             inner: LockedCell::new(Inner {
-                index: Holding::new(make(grammar_of(dialect)?, reserved)),
+                index: Holding::new(core::Index::keeping(grammar, reserved, keeps_values)),
                 lookups: 0,
                 ids: Vec::new(),
                 pairs: Vec::new(),

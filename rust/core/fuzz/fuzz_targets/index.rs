@@ -90,14 +90,7 @@ fuzz_target!(|input: (u8, bool, Vec<(u8, u8, Vec<u8>)>)| {
     let grammar = &GRAMMARS[usize::from(choice) % GRAMMARS.len()];
     let reserved = is_reserved.then_some("a");
     let keeps_values = usize::from(choice) / GRAMMARS.len() % 2 == 1;
-    let empty = || {
-        let make = if keeps_values {
-            Index::with_values
-        } else {
-            Index::new
-        };
-        make(Arc::clone(grammar), reserved)
-    };
+    let empty = || Index::keeping(Arc::clone(grammar), reserved, keeps_values);
     let mut both = Both {
         index: empty(),
         keeps_values,

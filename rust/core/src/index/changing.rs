@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use crate::pattern::Element;
 use crate::redis::RedisGlob;
 
-use super::entries::Left;
+use super::entries::{Entries, Left};
 use super::hashed::Topic;
 use super::parsed::{Kind, Parsed};
 use super::prefixes::{MemberId, Prefixes};
@@ -212,7 +212,7 @@ impl Index {
     /// Gives memory back: all of it when nothing is left, and much of it when most is free.
     fn give_back(&mut self) {
         if self.is_empty() {
-            self.entries = self.entries.emptied();
+            self.entries = Entries::new(self.keeps_values());
             self.hashed.clear();
             self.trie = Trie::default();
             self.prefixes = Prefixes::default();

@@ -52,18 +52,10 @@ fn hash_of(id: SubscriptionId, seeds: &Seeds) -> u64 {
 }
 
 impl Entries {
-    /// No entry yet; each subscription may have a value.
-    pub(super) fn with_values() -> Self {
+    /// No entry yet; each subscription may have a value, if it `keeps_values`.
+    pub(super) fn new(keeps_values: bool) -> Self {
         Self {
-            records: Records::with_values(),
-            ..Self::default()
-        }
-    }
-
-    /// No entry, as at the start.
-    pub(super) fn emptied(&self) -> Self {
-        Self {
-            records: self.records.emptied(),
+            records: Records::new(keeps_values),
             ..Self::default()
         }
     }

@@ -92,9 +92,7 @@ impl Lists {
 
     /// The ids of a list, ascending.
     pub(super) fn ids(&self, list: ListId) -> impl Iterator<Item = SubscriptionId> + '_ {
-        let ids = self.lists[list.0 as usize].ids.iter();
-        ids.filter(|&id| id & GONE == 0)
-            .map(|&id| SubscriptionId(id))
+        self.pairs(list).map(|(id, _)| id)
     }
 
     /// Takes an id out. When one other is left, the list is closed and that one returned, with its value.

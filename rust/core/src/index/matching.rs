@@ -30,16 +30,7 @@ impl Index {
         topic: &str,
         ids: &mut Vec<SubscriptionId>,
     ) -> Result<(), TopicError> {
-        ids.clear();
-        let mut places = 0_usize;
-        self.find(topic, |entries, place| {
-            places += 1;
-            entries.push_ids(place, ids);
-        })?;
-        if places > 1 {
-            ids.sort();
-        }
-        Ok(())
+        self.gather(topic, ids, Entries::push_ids)
     }
 
     /// Puts the subscriptions that match `topic` into `found`, ascending, each with its value, in place of what was there.
@@ -54,11 +45,22 @@ impl Index {
         topic: &str,
         found: &mut Vec<(SubscriptionId, u64)>,
     ) -> Result<(), TopicError> {
+        self.gather(topic, found, Entries::push_pairs)
+    }
+
+    /// Puts what `push` takes of each entry that matches a topic into `found`, ascending, in place of what was there.
+    #[inline]
+    fn gather<T: Ord>(
+        &mut self,
+        topic: &str,
+        found: &mut Vec<T>,
+        push: impl Fn(&Entries, Place, &mut Vec<T>),
+    ) -> Result<(), TopicError> {
         found.clear();
         let mut places = 0_usize;
         self.find(topic, |entries, place| {
             places += 1;
-            entries.push_pairs(place, found);
+            push(entries, place, found);
         })?;
         if places > 1 {
             found.sort_unstable();

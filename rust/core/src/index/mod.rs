@@ -123,10 +123,10 @@ impl Index {
     /// segments, those are the topics, and the patterns, that begin with the text of `reserved`.
     #[must_use]
     pub fn new(grammar: Arc<Grammar>, reserved: Option<&str>) -> Self {
-        Self::with_entries(grammar, reserved, Entries::default())
+        Self::keeping(grammar, reserved, false)
     }
 
-    /// An empty index, as [`Index::new`] makes it, that keeps a number with each subscription.
+    /// An empty index, as [`Index::new`] makes it, that may keep a number with each subscription.
     ///
     /// The number stands beside the pattern in memory, so that a match has it without another miss of the cache; it costs
     /// eight bytes a pattern, and as many for each place of a list of its subscribers.
@@ -135,7 +135,7 @@ impl Index {
     /// use std::sync::Arc;
     /// use stentor_core::{Grammar, Index};
     ///
-    /// let mut index = Index::with_values(Arc::new(Grammar::mailbox()), None);
+    /// let mut index = Index::keeping(Arc::new(Grammar::mailbox()), None, true);
     /// let all = index.add("ai.**").unwrap();
     /// assert_eq!(index.set_value(all, 7), Some(0));
     /// let mut found = Vec::new();
@@ -143,11 +143,7 @@ impl Index {
     /// assert_eq!(found, [(all, 7)]);
     /// ```
     #[must_use]
-    pub fn with_values(grammar: Arc<Grammar>, reserved: Option<&str>) -> Self {
-        Self::with_entries(grammar, reserved, Entries::with_values())
-    }
-
-    fn with_entries(grammar: Arc<Grammar>, reserved: Option<&str>, entries: Entries) -> Self {
+    pub fn keeping(grammar: Arc<Grammar>, reserved: Option<&str>, keeps_values: bool) -> Self {
         let rules = grammar.rules();
         let separator = rules.and_then(|rules| u8::try_from(rules.separator).ok());
         let is_guarded =
@@ -159,7 +155,7 @@ impl Index {
             is_guarded,
             seeds: Seeds::new(),
             next_id: 0,
-            entries,
+            entries: Entries::new(keeps_values),
             hashed: Hashed::new(separator.unwrap_or_default()),
             trie: Trie::default(),
             prefixes: Prefixes::default(),

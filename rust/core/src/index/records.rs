@@ -85,18 +85,10 @@ const HEADER_UNITS: u32 = 3;
 const VALUE_UNITS: u32 = 2;
 
 impl Records {
-    /// No record yet; each may have a value.
-    pub(super) fn with_values() -> Self {
+    /// No record yet; each may have a value, if it `keeps_values`.
+    pub(super) fn new(keeps_values: bool) -> Self {
         Self {
-            front: VALUE_UNITS,
-            ..Self::default()
-        }
-    }
-
-    /// No record, as at the start.
-    pub(super) fn emptied(&self) -> Self {
-        Self {
-            front: self.front,
+            front: if keeps_values { VALUE_UNITS } else { 0 },
             ..Self::default()
         }
     }
@@ -293,7 +285,7 @@ impl Records {
 
     /// Writes the records anew without the free blocks between them; `moved` learns where each is now.
     pub(super) fn compact(&mut self, mut moved: impl FnMut(Home, &[u8], Place)) {
-        let mut fresh = self.emptied();
+        let mut fresh = Self::new(self.has_values());
         fresh
             .bytes
             .reserve_exact(self.bytes.len() - self.free_units * UNIT);
