@@ -28,7 +28,7 @@ const RARELY: [&str; 8] = [
     "in_reply_to",
 ];
 
-/// The first of them, which are as good as not said where they are false.
+/// The first of them are flags, which are as good as not said where they are false.
 const FLAGS: usize = 2;
 
 /// What was said of that; each argument that was not given is null.
