@@ -59,6 +59,7 @@ __all__ = [
     "Selection",
     "Shift",
     "Target",
+    "Turns",
     "WorkersState",
     "pack_commands",
     "validate_topic",
@@ -1309,9 +1310,22 @@ class WorkersState:
     """Workers that have been called, and have not had their turn yet."""
 
     def call_by(
-        self, queue: ReadyQueue, *, reschedule: Callable[[Task, Any], None], woken: object, start: Callable[[], None]
+        self,
+        queue: ReadyQueue,
+        *,
+        reschedule: Callable[[Task, Any], None],
+        woken: object,
+        start: Callable[[], None],
+        current: Current,
+        meter: Meter,
+        turns: Turns | None,
+        handovers: int,
     ) -> None:
-        """Call workers for the lanes of `queue`; `start` has another one begin where none waits for work."""
+        """Call workers for the lanes of `queue`; `start` has another one begin where none waits for work.
+
+        `turns` gives a worker its turn within that of who waits for it, `handovers` times in a row at most, unless in a
+        handler, as `current` says; `meter` is read when a worker has its turn.
+        """
 
     def wake(self) -> None:
         """See to it that somebody drains the ready queue."""
@@ -1319,8 +1333,52 @@ class WorkersState:
     def call(self) -> None:
         """Call a worker, one that waits for work if there is any: of those, the last to have worked."""
 
+    def hand_over(self) -> bool:
+        """Let a worker lead now, within the turn of the task that runs, and return whether it has done what it could.
+
+        Whoever is about to wait for what is ready saves the scheduling pass in which a worker would have its turn. That
+        is a worker that waits for work: who has been called is in trio's hands, and finds nothing to do when it comes.
+        A handler hands nothing over, for what others do would be put down to it; nor does who handles an exception,
+        which would become the context of every other.
+        """
+
+    def arrived(self) -> None:
+        """Take note that a worker that was called has its turn."""
+
     def claim(self, task: Task) -> bool:
         """Let `task` lead, unless somebody does, and return whether it leads."""
+
+@final
+class Turns:
+    """Gives turns to tasks of one trio run."""
+
+    def __new__(
+        cls,
+        state: dict[str, Any],
+        *,
+        task: Task,
+        waiting: type,
+        pausing: object,
+        reschedule: Callable[[Task], None],
+        value: Callable[[Any], object],
+        error: Callable[[BaseException], object],
+        replay: Callable[[Any], Callable[[Any], object]],
+    ) -> Turns:
+        """Give turns to tasks of the trio run in which this is called.
+
+        Args:
+            state: What trio keeps about this thread.
+            task: One of the tasks.
+            waiting: The class of what a task asks of trio to wait.
+            pausing: What it asks to let others have a turn.
+            reschedule: Lets a task have a turn in the next pass.
+            value: Makes an outcome of what a task returned.
+            error: Makes an outcome of what a task raised.
+            replay: Makes a function that returns what a task has asked.
+
+        Raises:
+            AttributeError: A task keeps something elsewhere.
+        """
 
 @final
 class Shift:
@@ -1531,6 +1589,9 @@ class Desk:
     ) -> Request | None:
         """Ask, if that is the ordinary thing to do, and seat who asks; else change nothing, and return None."""
 
+    def served_by(self, workers: WorkersState) -> None:
+        """Let who asks hand over to those workers."""
+
 @final
 class Request:
     """One question on its way: the watcher of its deliveries, and the place to which the answers come."""
@@ -1543,6 +1604,9 @@ class Request:
     @property
     def wanted(self) -> int | None:
         """How many answers are wanted; None for one from everybody whom it reached."""
+
+    def hand_over(self) -> bool:
+        """Let a leader have its turn now, and return whether nobody need wait any more."""
 
     @property
     def trap(self) -> object:

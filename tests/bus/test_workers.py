@@ -302,7 +302,7 @@ async def test_workers_that_were_called_again_give_the_rest_of_the_program_a_tur
         await bus.settled()
         trio.lowlevel.remove_instrument(passes)
         assert note.seen == list(range(3 * LEADER_BUDGET))
-        assert passes.count >= 3
+        assert passes.count >= 2
 
 
 class Note:

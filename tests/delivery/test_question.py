@@ -18,6 +18,11 @@ async def echo(message: stentor.Message) -> object:
     return message.payload
 
 
+async def late_echo(message: stentor.Message) -> object:
+    await trio.sleep(0.1)
+    return message.payload
+
+
 def quick(bus: stentor.Bus) -> Coroutine[Any, Any, stentor.Message]:
     """A question by the desk."""
     return bus.request("t", 1, timeout=2.0, sender="me")
@@ -124,7 +129,7 @@ async def test_once_closed_or_thrown_into_it_never_asks(ask: Any) -> None:
 @pytest.mark.parametrize("how", ["close", "throw", "drop"])
 async def test_once_it_was_asked_it_can_be_called_off(ask: Any, how: str) -> None:
     async with stentor.open_bus() as bus:
-        agent = bus.register("a", echo)
+        agent = bus.register("a", late_echo)
         agent.subscribe("t")
         await ask(bus)
         question = ask(bus)

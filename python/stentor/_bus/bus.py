@@ -268,14 +268,19 @@ class Bus(Keeping):
             not settled within 5 s, busy: 'tortoise' (0 waiting, 1 running)
         """
         limit = None if timeout is None else checks.seconds("timeout", timeout, zero=True, infinite=True)
+        quiescence = self._parts.quiescence
+        handed_over = self._parts.workers.hand_over()
+        if handed_over and quiescence.is_reached:
+            return
         self._check_inside()
         if self._parts.current.get() is not None:
             msg = "settled() in a handler would wait for that handler"
             raise RuntimeError(msg)
-        await trio.lowlevel.checkpoint()
+        if not handed_over:
+            await trio.lowlevel.checkpoint()
         if limit is None:
-            await self._parts.quiescence.reached()
-        elif not await self._parts.quiescence.reached_within(limit):
+            await quiescence.reached()
+        elif not await quiescence.reached_within(limit):
             raise NotSettledError(limit, self._parts.registry.busy())
 
     def statistics(self) -> BusStatistics:

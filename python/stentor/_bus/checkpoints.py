@@ -104,6 +104,7 @@ async def take(parts: Parts) -> BusCheckpoint:
         RuntimeError: Somebody waits for an answer, or for room in a mailbox.
     """
     _check_settled(parts)
+    await trio.lowlevel.checkpoint()
     _forget_how_it_ran(parts)
     await trio.lowlevel.checkpoint()
     await trio.lowlevel.cancel_shielded_checkpoint()

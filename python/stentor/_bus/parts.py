@@ -144,8 +144,7 @@ class Parts:
         self.calls.on_quarantine = self.attendance.quarantine
         self.permissions.on_revoke = self._close_forbidden
         self.permissions.on_policy = self._guard
-        self.workers: Workers = Workers(self.front, self.calls, self.readiness, nursery)
-        self.publishing.rest = self.workers.rest
+        self.workers: Workers = self._workers()
 
     def recipient(
         self, name: str, handler: Callable[..., object] | None, policy: HandlerPolicy, options: SubscriptionOptions
@@ -155,6 +154,14 @@ class Parts:
         if options is not DEFAULT_OPTIONS:
             recipient.expect(options.behaviour())
         return recipient
+
+    def _workers(self) -> Workers:
+        """Make the workers, and tell who waits for them how to."""
+        workers = Workers(self.front, self.calls, self.readiness, self.nursery, meter=self.meter, current=self.current)
+        self.publishing.rest = workers.rest
+        self.publishing.hand_over = workers.hand_over
+        self.requests.desk.served_by(workers)
+        return workers
 
     def _pumping(self) -> PumpingDispatcher | None:
         if self.settings.dispatcher == "python":

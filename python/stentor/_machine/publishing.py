@@ -65,6 +65,8 @@ class Publishing:
         self._closed = False
         self.rest: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
         """Lets others have a turn."""
+        self.hand_over: Callable[[], object] = _to_nobody
+        """Lets a worker have its turn now; called by who is about to wait for handlers."""
         self.put: Callable[[Message, Selection, Watcher | None], None] = front.accept
         """Puts a message into the mailboxes of a selection."""
 
@@ -165,6 +167,7 @@ class Publishing:
             with trio.move_on_at(deadline):
                 selection = await self.publish(message, outcomes)
                 outcomes.committed()
+                self.hand_over()
                 await outcomes.wait()
             await outcomes.give_up(TimeoutError(f"not handled within {limit:g} s"))
         return selection, outcomes
@@ -349,3 +352,7 @@ class _Place:
     def _wake(self) -> None:
         self.awaits = None
         trio.lowlevel.reschedule(self._task)
+
+
+def _to_nobody() -> None:
+    pass

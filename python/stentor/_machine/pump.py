@@ -7,13 +7,13 @@ Should it strike there just before a handler goes on, the handler goes on with i
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, cast, final
+from typing import TYPE_CHECKING, Any, Protocol, final
 
 import trio
 
 from stentor._machine.coroutines import as_coroutine
 from stentor._machine.dispatcher import PATIENCE
+from stentor._machine.inside_trio import state_of_thread
 from stentor._machine.shifts import LEADER_BUDGET
 from stentor._native import Pump
 from stentor._native import Shift as NativeShift
@@ -67,7 +67,7 @@ class PumpingDispatcher:
             current,
             observed=ledger.observed,
             journals=ledger.journals,
-            trio=_state_of_trio(),
+            trio=state_of_thread(),
             patience=PATIENCE,
             serve=dispatcher.serve,
             arrange=readiness.arrange,
@@ -146,21 +146,3 @@ def _interruptible_lead(shift: NativeShift) -> bool:
 async def _interruptible(shift: NativeShift) -> bool | None:
     """Serve: what is interrupted by Ctrl-C is the handler that runs, or the next one that goes on."""
     return await shift
-
-
-def _state_of_trio() -> dict[str, object] | None:
-    """Return what trio keeps about this thread, in which the pump reads whether the running task is cancelled.
-
-    Here the core reads what trio does not promise to keep: there is no public way to ask without a call that costs more
-    than to deliver a message. Where trio keeps it otherwise, this is None, and every publish asks by
-    `trio.lowlevel.checkpoint_if_cancelled`.
-    """
-    task: Any = trio.lowlevel.current_task()
-    try:
-        context: Any = import_module("trio._core._run").GLOBAL_RUN_CONTEXT
-        state = cast("dict[str, object]", vars(context))
-        told = isinstance(task._cancel_status.effectively_cancelled, bool)
-        known = told and state["task"] is task
-    except (ImportError, AttributeError, KeyError, TypeError):
-        return None
-    return state if known else None

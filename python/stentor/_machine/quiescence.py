@@ -28,19 +28,20 @@ class Quiescence:
         ledger.on_quiet = readiness.on_empty = self._look
 
     def _look(self) -> None:
-        if self._lot and self._reached:
+        if self._lot and self.is_reached:
             self._lot.unpark_all()
 
     @property
-    def _reached(self) -> bool:
+    def is_reached(self) -> bool:
+        """Whether it is that moment now."""
         return not self._ledger.busy and self._readiness.is_empty
 
     async def reached(self) -> None:
         """Wait for the moment."""
-        if not self._reached:
+        if not self.is_reached:
             # Where the leader has its turn after ours, it may be done by the next: that costs less than to be woken.
             await trio.lowlevel.checkpoint()
-        while not self._reached:
+        while not self.is_reached:
             self._meter.awaited += 1
             try:
                 await self._lot.park()
@@ -51,4 +52,4 @@ class Quiescence:
         """Wait at most `timeout` seconds for the moment, and return whether it came."""
         with trio.move_on_after(timeout):
             await self.reached()
-        return self._reached
+        return self.is_reached

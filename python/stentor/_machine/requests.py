@@ -37,9 +37,10 @@ def ask_at_once(
     request = desk.ask(topic, payload, timeout, options, wanted)
     if request is not None:
         try:
-            sent = yield request.trap
-            if sent is not WOKEN:
-                sent.unwrap()
+            if not request.hand_over():
+                sent = yield request.trap
+                if sent is not WOKEN:
+                    sent.unwrap()
         finally:
             request.leave()
     return request
@@ -63,9 +64,10 @@ async def wait(request: Request, deadline: float) -> None:
 @trio.lowlevel.enable_ki_protection
 def _wait(request: Request, task: trio.lowlevel.Task, deadline: float) -> Generator[Any, Any, None]:
     request.sit(task, deadline)
-    sent = yield request.trap
-    if sent is not WOKEN:
-        sent.unwrap()
+    if not request.hand_over():
+        sent = yield request.trap
+        if sent is not WOKEN:
+            sent.unwrap()
 
 
 def no_reply(request: Request) -> Exception:

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 import trio
 
+from stentor._machine.inside_trio import turns_of_this_run
 from stentor._machine.waking import WOKEN, waiting
 from stentor._native import WorkersState
 
@@ -38,9 +39,12 @@ if TYPE_CHECKING:
     from stentor._machine.readiness import Readiness
     from stentor._mechanisms.deliveries import Delivery
     from stentor._mechanisms.recipients import Recipient
+    from stentor._native import Current, Meter
 
 SPARES: Final = 1000
 """Workers that wait for work at most; any more end."""
+HANDOVERS: Final = 16
+"""Turns that are handed over to workers before one has a turn of its own, and the rest of the program with it."""
 
 
 class Shift(Protocol):
@@ -76,7 +80,9 @@ class Shift(Protocol):
 class Workers(WorkersState):
     """All workers of one bus, and who of them leads."""
 
-    def __init__(self, front: Front, calls: Calls, readiness: Readiness, nursery: trio.Nursery) -> None:  # pyright: ignore[reportInconsistentConstructor] - the native part takes whatever comes
+    def __init__(  # pyright: ignore[reportInconsistentConstructor] - the native part takes whatever comes
+        self, front: Front, calls: Calls, readiness: Readiness, nursery: trio.Nursery, *, meter: Meter, current: Current
+    ) -> None:
         """Make workers that live in `nursery` and serve `front`; none exists until there is work."""
         self.front = front
         self.calls = calls
@@ -86,7 +92,16 @@ class Workers(WorkersState):
         """How often workers were let go."""
         self._ended = False
         """Whether workers have been cancelled, and the bus with them, so that nobody leads any more."""
-        self.call_by(readiness.queue, reschedule=trio.lowlevel.reschedule, woken=WOKEN, start=self._start)
+        self.call_by(
+            readiness.queue,
+            reschedule=trio.lowlevel.reschedule,
+            woken=WOKEN,
+            start=self._start,
+            current=current,
+            meter=meter,
+            turns=turns_of_this_run(),
+            handovers=HANDOVERS,
+        )
         readiness.on_ready = self.wake
 
     def call_followers(self) -> None:
@@ -215,7 +230,7 @@ class _Worker:
         """
         self._task = trio.lowlevel.current_task()
         self._shift = shift = self._workers.front.shift(self._workers, self._task)
-        self._arrive()
+        self._workers.arrived()
         staying = True
         try:
             while staying:
@@ -244,10 +259,6 @@ class _Worker:
             return True
         return await self._follow()
 
-    def _arrive(self) -> None:
-        self._workers.coming -= 1
-        self._workers.calls.resumes()
-
     @types.coroutine
     @trio.lowlevel.enable_ki_protection
     def _follow(self) -> Generator[Any, Any, bool]:
@@ -268,7 +279,7 @@ class _Worker:
                 sent.unwrap()
             if generation != workers.generation:
                 return False
-            self._arrive()
+            workers.arrived()
             if not self._shift.lead_at_once():
                 break
         return True

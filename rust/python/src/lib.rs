@@ -29,7 +29,7 @@ mod _native {
     use crate::delivery::{
         Alarms, Current, Delivery, Desk, Door, Histogram, Ids, Journal, Lane, Message, Meter,
         Publication, Publisher, Pump, Question, QuotaState, ReadyQueue, Receipt, RecipientState,
-        Relay, Request, RouteState, Selection, Shift, Target, WorkersState,
+        Relay, Request, RouteState, Selection, Shift, Target, Turns, WorkersState,
     };
     #[pymodule_export]
     use crate::grammar::Grammar;

@@ -5,6 +5,7 @@ use pyo3::types::{PyDict, PyFloat, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::alarms::Alarms;
+use super::cell::LockedCell;
 use super::deliveries::Delivery;
 use super::door::Door;
 use super::entries::Call;
@@ -15,6 +16,7 @@ use super::requests::Request;
 use super::routes::Selection;
 use super::seats::{Seat, Seats};
 use super::uncollected::Uncollected;
+use super::workers::WorkersState;
 
 /// The ordinary way of a question: nothing is said of it but its sender, and all for whom it is have room.
 struct Way<'a, 'py> {
@@ -95,6 +97,8 @@ pub(crate) struct Desk {
     pub(super) reply_to: Py<PyString>,
     pub(super) machine: Machine,
     pub(super) seats: Seats,
+    /// Who handles questions; None before there are any.
+    pub(super) workers: LockedCell<Option<Py<WorkersState>>>,
 }
 
 impl Desk {
@@ -282,7 +286,13 @@ impl Desk {
                 any_of,
             },
             seats: Seats::new(trap, aborted),
+            workers: LockedCell::new(None),
         }
+    }
+
+    /// Let who asks hand over to those workers.
+    fn served_by(&self, workers: Py<WorkersState>) {
+        drop(self.workers.replace(Some(workers)));
     }
 
     /// Ask, if that is the ordinary thing to do, and seat who asks; else change nothing, and return None.
@@ -311,10 +321,12 @@ impl Desk {
         visit.call(&self.table)?;
         visit.call(&self.machine.arm)?;
         visit.call(&self.machine.waits)?;
+        self.workers.with(|workers| visit.call(&*workers))?;
         self.seats.visit(&visit)
     }
 
     fn __clear__(&self) {
+        drop(self.workers.replace(None));
         self.seats.clear();
     }
 }

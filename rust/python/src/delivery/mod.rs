@@ -52,6 +52,7 @@ mod subscribed;
 mod suspended;
 mod time;
 mod trio_state;
+mod turns;
 mod uncollected;
 mod workers;
 
@@ -79,5 +80,6 @@ pub(crate) use requests::Request;
 pub(crate) use routes::{RouteState, Selection, Target};
 pub(crate) use shift::Shift;
 pub(crate) use time::Meter;
+pub(crate) use turns::Turns;
 pub(crate) use uncollected::learn_when_collected;
 pub(crate) use workers::WorkersState;

@@ -86,6 +86,11 @@ impl Question {
             None => PyNone::get(py).to_owned().into_any(),
         };
         if let Some(request) = self.ask(py, &payload)? {
+            match request.get().hand_over(py) {
+                Ok(false) => {}
+                Ok(true) => return outcome(request.bind(py)).map(Step::Returns),
+                Err(error) => return Request::leave(request.bind(py), py).and(Err(error)),
+            }
             let trap = request.get().trap_of_seat(py)?;
             drop(self.stage.replace(Stage::Waiting(request)));
             return Ok(Step::Asks(trap));
@@ -98,22 +103,16 @@ impl Question {
         send(py, coroutine.unbind(), PyNone::get(py).as_any()).into()
     }
 
-    /// Waits no longer, and returns the answer.
+    /// Has been woken, waits no longer, and returns the answer.
     #[inline]
     fn end(&self, request: &Bound<'_, Request>, sent: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         let py = request.py();
-        let asked = request.get();
         drop(self.stage.replace(Stage::Spent));
-        Request::leave(request, py)?;
-        let machine = &asked.desk.get().machine;
-        if !sent.is(&machine.woken) {
+        if !sent.is(&request.get().desk.get().machine.woken) {
+            Request::leave(request, py)?;
             sent.call_method0(intern!(py, "unwrap"))?;
         }
-        if let Some(answer) = asked.first(py) {
-            return Ok(answer.into_any());
-        }
-        let error = machine.no_reply.call1(py, (request,))?;
-        Err(PyErr::from_value(error.into_bound(py)))
+        outcome(request)
     }
 
     /// How far it has come.
@@ -148,6 +147,19 @@ impl Question {
             Stage::Fresh | Stage::Spent => None,
         }
     }
+}
+
+/// Waits no longer, and returns the answer, or says why there is none.
+#[inline]
+fn outcome(request: &Bound<'_, Request>) -> PyResult<Py<PyAny>> {
+    let py = request.py();
+    Request::leave(request, py)?;
+    if let Some(answer) = request.get().first(py) {
+        return Ok(answer.into_any());
+    }
+    let no_reply = &request.get().desk.get().machine.no_reply;
+    let error = no_reply.call1(py, (request,))?;
+    Err(PyErr::from_value(error.into_bound(py)))
 }
 
 impl Awaited for Question {

@@ -152,6 +152,21 @@ impl Request {
         self.trap(py).map(|(_, waiting)| waiting)
     }
 
+    /// Lets a leader have its turn within that of who asked, and returns whether nobody need wait any more.
+    pub(super) fn hand_over(&self, py: Python<'_>) -> PyResult<bool> {
+        let desk = self.desk.get();
+        let (Some(seat), Some(workers)) = (self.seat.shared(py), desk.workers.shared(py)) else {
+            return Ok(false);
+        };
+        let task = seat.get().task.replace(None); // whoever runs is not to be woken
+        let handed = workers.get().hand_over(py);
+        let complete = handed.and_then(|_| self.is_complete(py));
+        if !matches!(complete, Ok(true)) {
+            seat.get().task.put(py, task);
+        }
+        complete
+    }
+
     /// Lets who asked go on if it need not wait any more.
     pub(super) fn look(&self, py: Python<'_>) -> PyResult<()> {
         if self.is_complete(py)? {
@@ -291,6 +306,12 @@ impl Request {
             Some(asker) => slf.get().desk.get().forget_wait(slf, asker),
             None => Ok(()),
         }
+    }
+
+    /// Let a leader have its turn now, and return whether nobody need wait any more.
+    #[pyo3(name = "hand_over")]
+    fn hand_over_by_machine(&self, py: Python<'_>) -> PyResult<bool> {
+        self.hand_over(py)
     }
 
     /// What trio is to be asked by who waits here.

@@ -12,14 +12,14 @@ use super::dicts::found;
 /// Where a class keeps one of its `__slots__`.
 ///
 /// To look an attribute up by its name takes ten times as long as to read it at its place, which the class tells.
-struct Slot {
+pub(super) struct Slot {
     class: Py<PyType>,
     offset: isize,
 }
 
 impl Slot {
     /// The slot `name` of the class of an object; None where it is not kept in a slot.
-    fn of(object: &Bound<'_, PyAny>, name: &str) -> Option<Self> {
+    pub(super) fn of(object: &Bound<'_, PyAny>, name: &str) -> Option<Self> {
         let class = object.get_type();
         let member = class.getattr("__dict__").ok()?.get_item(name).ok()?;
         // SAFETY: of a member descriptor's type, so it is one, and its member lives as long as it does.
@@ -37,7 +37,7 @@ impl Slot {
 
     /// What is in the slot of an object; None if the object is of another class, or the slot is empty.
     #[inline]
-    fn read<'py>(&self, object: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
+    pub(super) fn read<'py>(&self, object: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
         // SAFETY: an object of exactly this class has a reference, or null, at this place.
         unsafe {
             if ffi::Py_TYPE(object.as_ptr()) != self.class.as_ptr().cast() {
@@ -46,6 +46,21 @@ impl Slot {
             let place = object.as_ptr().byte_offset(self.offset);
             Bound::from_borrowed_ptr_or_opt(object.py(), *place.cast::<*mut ffi::PyObject>())
         }
+    }
+
+    /// Puts something into the slot of an object, if it is of the class.
+    #[inline]
+    pub(super) fn write(&self, object: &Bound<'_, PyAny>, value: Py<PyAny>) {
+        // SAFETY: as for `read`; what was there is let go of when the new reference is in its place.
+        let last = unsafe {
+            if ffi::Py_TYPE(object.as_ptr()) != self.class.as_ptr().cast() {
+                return;
+            }
+            let place = object.as_ptr().byte_offset(self.offset);
+            let last = place.cast::<*mut ffi::PyObject>().replace(value.into_ptr());
+            Bound::from_owned_ptr_or_opt(object.py(), last)
+        };
+        drop(last);
     }
 }
 
@@ -96,6 +111,17 @@ impl TrioState {
             return Ok(None);
         }
         found(self.state.bind(py), intern!(py, "task"))
+    }
+
+    /// Lets a task be the one that runs.
+    pub(super) fn let_run(&self, task: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = task.py();
+        self.state.bind(py).set_item(intern!(py, "task"), task)
+    }
+
+    /// What runs all tasks.
+    pub(super) fn runner<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.state.bind(py).as_any().get_item(intern!(py, "runner"))
     }
 
     /// Whether a task has been cancelled.

@@ -1,11 +1,20 @@
 //! What a worker must know of all others.
+#![allow(
+    unsafe_code,
+    reason = "whether an exception is being handled has no safe interface"
+)]
+
+use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::cell::{LockedCell, properties, references};
+use super::context::Current;
 use super::queue::ReadyQueue;
+use super::time::Meter;
+use super::turns::Turns;
 
 /// The part of the workers of one bus that is read and written for every handler that waits.
 #[pyclass(module = "stentor._native", frozen, subclass, weakref)]
@@ -19,6 +28,9 @@ pub(crate) struct WorkersState {
     spares: Py<PyDict>,
     coming: LockedCell<i64>,
     calling: LockedCell<Option<Calling>>,
+    /// Turns that were handed over since a worker had one of its own.
+    handovers: LockedCell<u32>,
+    handing_over: LockedCell<bool>,
 }
 
 /// What it takes to call a worker.
@@ -29,6 +41,13 @@ struct Calling {
     woken: Py<PyAny>,
     /// `start()`: have another worker begin.
     start: Py<PyAny>,
+    /// In whose handler the code runs.
+    current: Py<Current>,
+    meter: Py<Meter>,
+    /// None where it is not known how.
+    turns: Option<Py<Turns>>,
+    /// Turns that are handed over to workers before one has a turn of its own, and the rest of the program with it.
+    most_handovers: u32,
 }
 
 impl Calling {
@@ -38,6 +57,10 @@ impl Calling {
             reschedule: self.reschedule.clone_ref(py),
             woken: self.woken.clone_ref(py),
             start: self.start.clone_ref(py),
+            current: self.current.clone_ref(py),
+            meter: self.meter.clone_ref(py),
+            turns: self.turns.as_ref().map(|turns| turns.clone_ref(py)),
+            most_handovers: self.most_handovers,
         }
     }
 }
@@ -48,6 +71,13 @@ impl WorkersState {
         self.leader
             .with(|leader| leader.as_ref().is_some_and(|leader| leader.is(task)))
     }
+}
+
+/// Whether an exception is being handled.
+fn is_handling(py: Python<'_>) -> bool {
+    // SAFETY: attached; it returns a new reference, or null.
+    let error = unsafe { Bound::from_owned_ptr_or_opt(py, ffi::PyErr_GetHandledException()) };
+    error.is_some()
 }
 
 #[pymethods]
@@ -65,23 +95,36 @@ impl WorkersState {
             spares: PyDict::new(py).unbind(),
             coming: LockedCell::new(0),
             calling: LockedCell::new(None),
+            handovers: LockedCell::new(0),
+            handing_over: LockedCell::new(false),
         }
     }
 
     /// Call workers for the lanes of `queue`; `start` has another one begin where none waits for work.
-    #[pyo3(signature = (queue, *, reschedule, woken, start))]
+    /// `turns` gives a worker its turn within that of who waits for it, `handovers` times in a row at most, unless in a
+    /// handler, as `current` says; `meter` is read when a worker has its turn.
+    #[pyo3(signature = (queue, *, reschedule, woken, start, current, meter, turns, handovers))]
+    #[allow(clippy::too_many_arguments, reason = "as many as it takes")]
     fn call_by(
         &self,
         queue: Py<ReadyQueue>,
         reschedule: Py<PyAny>,
         woken: Py<PyAny>,
         start: Py<PyAny>,
+        current: Py<Current>,
+        meter: Py<Meter>,
+        turns: Option<Py<Turns>>,
+        handovers: u32,
     ) {
         drop(self.calling.replace(Some(Calling {
             queue,
             reschedule,
             woken,
             start,
+            current,
+            meter,
+            turns,
+            most_handovers: handovers,
         })));
     }
 
@@ -119,6 +162,63 @@ impl WorkersState {
         Ok(())
     }
 
+    /// Let a worker lead now, within the turn of the task that runs, and return whether it has done what it could.
+    ///
+    /// Whoever is about to wait for what is ready saves the scheduling pass in which a worker would have its turn. That
+    /// is a worker that waits for work: who has been called is in trio's hands, and finds nothing to do when it comes.
+    /// A handler hands nothing over, for what others do would be put down to it; nor does who handles an exception, which
+    /// would become the context of every other.
+    pub(super) fn hand_over(&self, py: Python<'_>) -> PyResult<bool> {
+        if self.leader.with(|leader| leader.is_some()) {
+            return Ok(false);
+        }
+        let calling = self
+            .calling
+            .with(|one| one.as_ref().map(|one| one.clone_ref(py)));
+        let Some(calling) = calling.filter(|one| !one.queue.get().is_empty()) else {
+            return Ok(false);
+        };
+        let Some(turns) = calling.turns.as_ref().map(Py::get) else {
+            return Ok(false);
+        };
+        let handler = calling.current.get().running(py)?;
+        if handler.is_some_and(|handler| handler.get().message(py).is_some()) || is_handling(py) {
+            return Ok(false);
+        }
+        let Some(giver) = turns.giver(py)? else {
+            return Ok(false);
+        };
+        let spares = self.spares.bind(py);
+        if spares.is_empty() {
+            if self.coming.get() == 1 {
+                self.call(py)?; // so that one waits for work the next time
+            }
+            return Ok(false);
+        }
+        if self.handovers.get() == calling.most_handovers {
+            return Ok(false);
+        }
+        let spare = spares.call_method0(intern!(py, "popitem"))?.get_item(0)?;
+        self.coming.add(1);
+        self.handovers.add(1);
+        self.handing_over.set(true);
+        let waits = turns.give(&giver, &spare, calling.woken.bind(py));
+        self.handing_over.set(false);
+        waits
+    }
+
+    /// Take note that a worker that was called has its turn.
+    fn arrived(&self, py: Python<'_>) -> PyResult<()> {
+        self.coming.add(-1);
+        if !self.handing_over.get() {
+            self.handovers.set(0);
+        }
+        let meter = self
+            .calling
+            .with(|one| one.as_ref().map(|one| one.meter.clone_ref(py)));
+        meter.map_or(Ok(()), |meter| meter.get().tick(py).map(drop))
+    }
+
     /// Let `task` lead, unless somebody does, and return whether it leads: what is ready now needs no other worker.
     #[inline]
     pub(crate) fn claim(&self, task: &Bound<'_, PyAny>) -> bool {
@@ -138,7 +238,10 @@ impl WorkersState {
         self.calling.with(|calling| match calling {
             Some(calling) => {
                 visit.call(&calling.queue)?;
-                visit.call(&calling.start)
+                visit.call(&calling.start)?;
+                visit.call(&calling.current)?;
+                visit.call(&calling.meter)?;
+                visit.call(&calling.turns)
             }
             None => Ok(()),
         })

@@ -1,0 +1,354 @@
+"""Handing over: who waits for handlers gives a worker its turn at once, and only the time it takes can tell."""
+
+from __future__ import annotations
+
+import contextvars
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+import trio.testing
+
+import stentor
+from stentor._machine import inside_trio
+from stentor._machine.workers import HANDOVERS
+from stentor._native import Turns
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+
+class Passes(trio.abc.Instrument):
+    """Counts the scheduling passes of trio."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.count = 0
+
+    def before_io_wait(self, timeout: float) -> None:  # noqa: ARG002 - the protocol
+        """Count one."""
+        self.count += 1
+
+
+class Steps(trio.abc.Instrument):
+    """Writes down the names of the tasks that have had a turn."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.names: list[str] = []
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        """Write one down."""
+        self.names.append(task.name)
+
+
+async def echo(message: stentor.Message) -> object:
+    """Answer with the question."""
+    return message.payload
+
+
+async def warm(bus: stentor.Bus) -> None:
+    """Let there be two workers, and let none of them have had its turn from another lately."""
+    bus.register("warm", echo).subscribe("warm")
+    for _ in range(2):
+        await bus.publish("warm")
+        await bus.settled()
+    await trio.testing.wait_all_tasks_blocked()
+
+
+async def settles(bus: stentor.Bus) -> None:
+    """Publish, and wait until nothing runs."""
+    await bus.publish("t", 1)
+    await bus.settled()
+
+
+async def asks(bus: stentor.Bus) -> None:
+    """Ask one agent."""
+    assert (await bus.request("t", 1)).payload == 1
+
+
+async def asks_by_machine(bus: stentor.Bus) -> None:
+    """Ask one agent what the desk leaves to the machine."""
+    assert (await bus.request("t", 1, priority=stentor.Priority.HIGH)).payload == 1
+
+
+async def gathers(bus: stentor.Bus) -> None:
+    """Ask everybody."""
+    assert [reply.payload for reply in (await bus.gather("t", 1)).messages] == [1]
+
+
+async def waits(bus: stentor.Bus) -> None:
+    """Publish, and wait for the handlers."""
+    assert (await bus.publish_and_wait("t", 1)).subscribers_reached == 1
+
+
+ALL = pytest.mark.parametrize("wait", [settles, asks, asks_by_machine, gathers, waits])
+
+
+@ALL
+async def test_who_waits_for_handlers_waits_for_no_scheduling_pass(
+    wait: Callable[[stentor.Bus], Awaitable[None]],
+) -> None:
+    passes = Passes()
+    async with stentor.open_bus() as bus:
+        bus.register("a", echo).subscribe("t")
+        await warm(bus)
+        trio.lowlevel.add_instrument(passes)
+        for _ in range(HANDOVERS):
+            await wait(bus)
+        assert passes.count == 0
+
+
+@ALL
+async def test_the_rest_of_the_program_has_its_turn_nevertheless(
+    wait: Callable[[stentor.Bus], Awaitable[None]],
+) -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+
+    async with stentor.open_bus() as bus, trio.open_nursery() as nursery:
+        bus.register("a", echo).subscribe("t")
+        await warm(bus)
+        nursery.start_soon(other)
+        for number in range(10 * HANDOVERS):
+            before = turns
+            for _ in range(2 * (HANDOVERS + 1)):  # who is first in a pass, trio shuffles
+                await wait(bus)
+            assert turns > before, number
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_handler_runs_in_the_task_of_a_worker_and_in_a_context_of_its_own() -> None:
+    variable = contextvars.ContextVar("variable", default="unset")
+    seen: list[tuple[trio.lowlevel.Task, str]] = []
+
+    async def handler(_: stentor.Message) -> None:
+        seen.append((trio.lowlevel.current_task(), variable.get()))
+        variable.set("inner")
+
+    async with stentor.open_bus() as bus:
+        bus.register("a", handler).subscribe("t")
+        await warm(bus)
+        variable.set("outer")
+        me = trio.lowlevel.current_task()
+        for _ in range(3):
+            await settles(bus)
+            assert trio.lowlevel.current_task() is me
+        assert variable.get() == "outer"
+    assert me not in [task for task, _ in seen]
+    assert [value for _, value in seen] == ["unset"] * 3
+
+
+async def test_a_handler_that_suspends_is_seen_through() -> None:
+    seen: list[str] = []
+    go = trio.Event()
+
+    async def handler(_: stentor.Message) -> None:
+        with trio.move_on_after(10) as scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(go.wait)
+                await trio.sleep(1)
+            seen.append("woken")
+        assert not scope.cancelled_caught
+        with trio.CancelScope() as cancelled:
+            cancelled.cancel()
+            await trio.sleep_forever()
+        seen.append("cancelled")
+        with trio.move_on_after(2):
+            await trio.sleep_forever()
+        seen.append("timed out")
+
+    async with stentor.open_bus() as bus:
+        bus.register("a", handler).subscribe("t")
+        await warm(bus)
+        await bus.publish("t")
+        with pytest.raises(stentor.NotSettledError):
+            await bus.settled(timeout=0)
+        go.set()
+        await bus.settled()
+        assert seen == ["woken", "cancelled", "timed out"]
+        assert bus.statistics().dead == 0
+
+
+async def test_a_handler_in_a_cancelled_scope_is_cancelled_at_its_first_wait() -> None:
+    seen: list[bool] = []
+
+    async def handler(_: stentor.Message) -> None:
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await trio.sleep_forever()
+        seen.append(scope.cancelled_caught)
+
+    async with stentor.open_bus() as bus:
+        bus.register("a", handler).subscribe("t")
+        await warm(bus)
+        await settles(bus)
+    assert seen == [True]
+
+
+async def test_checkpoints_in_a_handler_are_seen_as_ever() -> None:
+    async def handler(_: stentor.Message) -> None:
+        with trio.testing.assert_checkpoints():
+            await trio.sleep(0.1)
+        with trio.testing.assert_no_checkpoints():
+            pass
+
+    async with stentor.open_bus() as bus:
+        bus.register("a", handler).subscribe("t")
+        await warm(bus)
+        await settles(bus)
+        assert bus.statistics().dead == 0
+
+
+async def test_a_handler_for_another_loop_hears_of_it() -> None:
+    seen: list[str] = []
+
+    class Foreign:
+        def __await__(self) -> Any:
+            yield self
+
+    async def handler(_: stentor.Message) -> None:
+        try:
+            await Foreign()
+        except TypeError as error:
+            seen.append(str(error))
+
+    async with stentor.open_bus() as bus:
+        bus.register("a", handler).subscribe("t")
+        await warm(bus)
+        await settles(bus)
+    assert "asyncio" in seen[0]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
+@ALL
+async def test_what_is_no_failure_ends_the_bus(
+    wait: Callable[[stentor.Bus], Awaitable[None]], error: type[BaseException]
+) -> None:
+    async def handler(_: stentor.Message) -> None:
+        raise error
+
+    with pytest.raises(error):
+        async with stentor.open_bus() as bus:
+            bus.register("a", handler).subscribe("t")
+            await warm(bus)
+            await wait(bus)
+            pytest.fail("who waited was not cancelled")
+
+
+async def test_a_handler_may_cancel_who_waits_for_it() -> None:
+    seen: list[str] = []
+    async with stentor.open_bus() as bus:
+        with trio.CancelScope() as scope:
+
+            async def handler(_: stentor.Message) -> None:
+                scope.cancel()
+
+            bus.register("a", handler).subscribe("t")
+            await warm(bus)
+            await settles(bus)
+            seen.append("settled")
+            await trio.lowlevel.checkpoint()
+            pytest.fail("it was not cancelled")
+        assert scope.cancelled_caught
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await bus.settled()
+            pytest.fail("it was not cancelled")
+    assert seen == ["settled"]
+
+
+async def test_a_handler_may_cancel_the_whole_bus() -> None:
+    with trio.CancelScope() as scope:
+        async with stentor.open_bus() as bus:
+
+            async def handler(_: stentor.Message) -> None:
+                scope.cancel()
+                await trio.sleep_forever()
+
+            bus.register("a", handler).subscribe("t")
+            await warm(bus)
+            await settles(bus)
+            pytest.fail("it was not cancelled")
+    assert scope.cancelled_caught
+    assert [left.state for left in bus.left] == ["running"]
+
+
+async def test_an_error_that_is_handled_meanwhile_is_no_context_of_that_of_a_handler() -> None:
+    seen: list[BaseException | None] = []
+
+    async def handler(_: stentor.Message) -> None:
+        try:
+            raise KeyError
+        except KeyError as error:
+            seen.append(error.__context__)
+
+    async with stentor.open_bus() as bus:
+        bus.register("a", handler).subscribe("t")
+        await warm(bus)
+        try:
+            raise ValueError
+        except ValueError:
+            await settles(bus)
+    assert seen == [None]
+
+
+async def test_who_watches_every_step_of_every_task_misses_none() -> None:
+    steps = Steps()
+    async with stentor.open_bus() as bus:
+        bus.register("a", echo).subscribe("t")
+        await warm(bus)
+        trio.lowlevel.add_instrument(steps)
+        await settles(bus)
+        trio.lowlevel.remove_instrument(steps)
+    assert "stentor worker" in steps.names
+
+
+def elsewhere(state: dict[str, Any], **options: Any) -> object:
+    """Look at a task that keeps everything elsewhere."""
+    options["task"] = object()
+    return Turns(state, **options)
+
+
+@pytest.mark.parametrize("missing", ["a slot", "the state"])
+@ALL
+async def test_where_trio_is_not_as_it_is_known_it_is_done_without(
+    wait: Callable[[stentor.Bus], Awaitable[None]], missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if missing == "a slot":
+        monkeypatch.setattr(inside_trio, "Turns", elsewhere)
+    else:
+        monkeypatch.setattr(inside_trio, "state_of_thread", lambda: None)
+    passes = Passes()
+    async with stentor.open_bus() as bus:
+        bus.register("a", echo).subscribe("t")
+        await warm(bus)
+        trio.lowlevel.add_instrument(passes)
+        for _ in range(HANDOVERS):
+            await wait(bus)
+        assert passes.count >= HANDOVERS
+
+
+async def test_handlers_of_two_buses_may_wait_for_each_other() -> None:
+    async with stentor.open_bus() as one, stentor.open_bus() as two:
+
+        async def relay(message: stentor.Message) -> object:
+            return (await two.request("t", message.payload)).payload
+
+        async def back(message: stentor.Message) -> object:
+            return (await one.request("end", message.payload)).payload
+
+        one.register("relay", relay).subscribe("t")
+        one.register("end", echo).subscribe("end")
+        two.register("back", back).subscribe("t")
+        await warm(one)
+        await warm(two)
+        for number in range(3 * HANDOVERS):
+            assert (await one.request("t", number)).payload == number
+        await one.settled()
+        await two.settled()
