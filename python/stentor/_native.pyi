@@ -1336,10 +1336,7 @@ class WorkersState:
     def hand_over(self) -> bool:
         """Let a worker lead now, within the turn of the task that runs, and return whether it has done what it could.
 
-        Whoever is about to wait for what is ready saves the scheduling pass in which a worker would have its turn. That
-        is a worker that waits for work: who has been called is in trio's hands, and finds nothing to do when it comes.
-        A handler hands nothing over, for what others do would be put down to it; nor does who handles an exception,
-        which would become the context of every other.
+        Whoever is about to wait for what is ready calls this; see `stentor._machine.workers`.
         """
 
     def arrived(self) -> None:

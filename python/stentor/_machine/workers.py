@@ -13,6 +13,13 @@ tasks of a pass, does not shuffle the handlers. A worker whose handler has ended
 for that handler is served right there, without a pass in between. A lane is set apart no longer when its handler has
 not waited a few times in a row.
 
+Who waits for handlers waits for two scheduling passes, that of the worker and their own, each as long as forty
+deliveries. So they hand their turn over: a worker that waits for work has it at once, as the current task and in its
+own context, and goes back to waiting, or suspends, before they go on. Whoever has been called is in trio's hands by
+then, so it is another that leads, and there is one worker more than are needed; the one that was called finds nothing
+to do when it comes. A handler hands nothing over, for what others do would be put down to it; nor does who handles an
+exception, which would become the context of every other.
+
 A worker is not interrupted by Ctrl-C, except inside of handlers: what is half written down would never be true.
 
 What does not work: to begin the coroutine in the publisher's task and move it to another when it suspends, for the
@@ -267,13 +274,14 @@ class _Worker:
         What can be done at once when it is called is done here, and then it waits again.
         """
         workers, task = self._workers, self._task
-        while workers.leader is not None or workers.readiness.is_empty:
-            if len(workers.spares) >= SPARES:
-                return False
+        if workers.leader is None and not workers.readiness.is_empty:
+            return True
+        while len(workers.spares) < SPARES:
             generation = workers.generation
             workers.spares[task] = None
-            self._shift.idle()
-            task.name = _IDLE
+            if task.name is not _IDLE:
+                self._shift.idle()
+                task.name = _IDLE
             sent = yield self._trap
             if sent is not WOKEN:
                 sent.unwrap()
@@ -281,8 +289,8 @@ class _Worker:
                 return False
             workers.arrived()
             if not self._shift.lead_at_once():
-                break
-        return True
+                return True
+        return False
 
     def _abort(self, _: object) -> trio.lowlevel.Abort:
         del self._workers.spares[self._task]

@@ -4,6 +4,8 @@
     reason = "whether an exception is being handled has no safe interface"
 )]
 
+use std::sync::Arc;
+
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -27,7 +29,7 @@ pub(crate) struct WorkersState {
     #[pyo3(get)]
     spares: Py<PyDict>,
     coming: LockedCell<i64>,
-    calling: LockedCell<Option<Calling>>,
+    calling: LockedCell<Option<Arc<Calling>>>,
     /// Turns that were handed over since a worker had one of its own.
     handovers: LockedCell<u32>,
     handing_over: LockedCell<bool>,
@@ -50,22 +52,13 @@ struct Calling {
     most_handovers: u32,
 }
 
-impl Calling {
-    fn clone_ref(&self, py: Python<'_>) -> Self {
-        Self {
-            queue: self.queue.clone_ref(py),
-            reschedule: self.reschedule.clone_ref(py),
-            woken: self.woken.clone_ref(py),
-            start: self.start.clone_ref(py),
-            current: self.current.clone_ref(py),
-            meter: self.meter.clone_ref(py),
-            turns: self.turns.as_ref().map(|turns| turns.clone_ref(py)),
-            most_handovers: self.most_handovers,
-        }
-    }
-}
-
 impl WorkersState {
+    /// What it takes to call a worker.
+    #[inline]
+    fn calling(&self) -> Option<Arc<Calling>> {
+        self.calling.with(|calling| calling.clone())
+    }
+
     /// Whether `task` leads.
     pub(crate) fn is_led_by(&self, task: &Bound<'_, PyAny>) -> bool {
         self.leader
@@ -116,7 +109,7 @@ impl WorkersState {
         turns: Option<Py<Turns>>,
         handovers: u32,
     ) {
-        drop(self.calling.replace(Some(Calling {
+        drop(self.calling.replace(Some(Arc::new(Calling {
             queue,
             reschedule,
             woken,
@@ -125,17 +118,13 @@ impl WorkersState {
             meter,
             turns,
             most_handovers: handovers,
-        })));
+        }))));
     }
 
     /// See to it that somebody drains the ready queue.
     fn wake(&self, py: Python<'_>) -> PyResult<()> {
         let leads = self.leader.with(|leader| leader.is_some());
-        let empty = self.calling.with(|calling| {
-            calling
-                .as_ref()
-                .is_none_or(|one| one.queue.get().is_empty())
-        });
+        let empty = self.calling().is_none_or(|one| one.queue.get().is_empty());
         if leads || empty || self.coming.get() > 0 {
             return Ok(());
         }
@@ -144,10 +133,7 @@ impl WorkersState {
 
     /// Call a worker, one that waits for work if there is any: of those, the last to have worked.
     fn call(&self, py: Python<'_>) -> PyResult<()> {
-        let calling = self
-            .calling
-            .with(|one| one.as_ref().map(|one| one.clone_ref(py)));
-        let Some(calling) = calling else {
+        let Some(calling) = self.calling() else {
             return Ok(());
         };
         self.coming.add(1);
@@ -158,24 +144,18 @@ impl WorkersState {
         }
         let spare = spares.call_method0(intern!(py, "popitem"))?;
         let task = spare.get_item(0)?;
-        calling.reschedule.call1(py, (task, calling.woken))?;
+        calling.reschedule.call1(py, (task, &calling.woken))?;
         Ok(())
     }
 
     /// Let a worker lead now, within the turn of the task that runs, and return whether it has done what it could.
     ///
-    /// Whoever is about to wait for what is ready saves the scheduling pass in which a worker would have its turn. That
-    /// is a worker that waits for work: who has been called is in trio's hands, and finds nothing to do when it comes.
-    /// A handler hands nothing over, for what others do would be put down to it; nor does who handles an exception, which
-    /// would become the context of every other.
+    /// Whoever is about to wait for what is ready calls this; see `stentor._machine.workers`.
     pub(super) fn hand_over(&self, py: Python<'_>) -> PyResult<bool> {
         if self.leader.with(|leader| leader.is_some()) {
             return Ok(false);
         }
-        let calling = self
-            .calling
-            .with(|one| one.as_ref().map(|one| one.clone_ref(py)));
-        let Some(calling) = calling.filter(|one| !one.queue.get().is_empty()) else {
+        let Some(calling) = self.calling().filter(|one| !one.queue.get().is_empty()) else {
             return Ok(false);
         };
         let Some(turns) = calling.turns.as_ref().map(Py::get) else {
@@ -213,10 +193,10 @@ impl WorkersState {
         if !self.handing_over.get() {
             self.handovers.set(0);
         }
-        let meter = self
-            .calling
-            .with(|one| one.as_ref().map(|one| one.meter.clone_ref(py)));
-        meter.map_or(Ok(()), |meter| meter.get().tick(py).map(drop))
+        match self.calling() {
+            Some(calling) => calling.meter.get().tick(py).map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Let `task` lead, unless somebody does, and return whether it leads: what is ready now needs no other worker.
