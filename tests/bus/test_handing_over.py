@@ -82,7 +82,13 @@ async def waits(bus: stentor.Bus) -> None:
     assert (await bus.publish_and_wait("t", 1)).subscribers_reached == 1
 
 
-ALL = pytest.mark.parametrize("wait", [settles, asks, asks_by_machine, gathers, waits])
+async def confirms(bus: stentor.Bus) -> None:
+    """Publish, and wait for what the receipt will tell."""
+    receipt = await bus.publish("t", 1, confirm=True)
+    assert (await receipt.confirmed()).subscribers_reached == 1
+
+
+ALL = pytest.mark.parametrize("wait", [settles, asks, asks_by_machine, gathers, waits, confirms])
 
 
 @ALL
