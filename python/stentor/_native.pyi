@@ -1319,12 +1319,11 @@ class WorkersState:
         current: Current,
         meter: Meter,
         turns: Turns | None,
-        handovers: int,
     ) -> None:
         """Call workers for the lanes of `queue`; `start` has another one begin where none waits for work.
 
-        `turns` gives a worker its turn within that of who waits for it, `handovers` times in a row at most, unless in a
-        handler, as `current` says; `meter` is read when a worker has its turn.
+        `turns` gives a worker its turn within that of who waits for it, unless in a handler, as `current` says; `meter`
+        is read when a worker has its turn.
         """
 
     def wake(self) -> None:
@@ -1334,9 +1333,10 @@ class WorkersState:
         """Call a worker, one that waits for work if there is any: of those, the last to have worked."""
 
     def hand_over(self) -> bool:
-        """Let a worker lead now, within the turn of the task that runs, and return whether it has done what it could.
+        """Let a worker lead at once, within the turn of the task that runs, and return whether that need not end yet.
 
-        Whoever is about to wait for what is ready calls this; see `stentor._machine.workers`.
+        It need not where what was ready has begun, and nobody has cancelled the task. Whoever is about to wait for
+        handlers calls this; see `stentor._machine.workers`.
         """
 
     def arrived(self) -> None:
@@ -1347,13 +1347,15 @@ class WorkersState:
 
 @final
 class Turns:
-    """Gives turns to tasks of one trio run."""
+    """Gives turns to the workers of all buses of one trio run."""
 
     def __new__(
         cls,
         state: dict[str, Any],
         *,
         task: Task,
+        workers: set[Task],
+        frame: Callable[[int], object],
         waiting: type,
         pausing: object,
         reschedule: Callable[[Task], None],
@@ -1361,11 +1363,13 @@ class Turns:
         error: Callable[[BaseException], object],
         replay: Callable[[Any], Callable[[Any], object]],
     ) -> Turns:
-        """Give turns to tasks of the trio run in which this is called.
+        """Give turns to the workers of the trio run in which this is called.
 
         Args:
             state: What trio keeps about this thread.
             task: One of the tasks.
+            workers: The tasks of all workers.
+            frame: Returns the frame that is so deep; raises where none is.
             waiting: The class of what a task asks of trio to wait.
             pausing: What it asks to let others have a turn.
             reschedule: Lets a task have a turn in the next pass.
@@ -1602,8 +1606,8 @@ class Request:
     def wanted(self) -> int | None:
         """How many answers are wanted; None for one from everybody whom it reached."""
 
-    def hand_over(self) -> bool:
-        """Let a leader have its turn now, and return whether nobody need wait any more."""
+    def is_over_at_once(self) -> bool:
+        """Let a worker have its turn within that of who asked, and return whether nobody need wait any more."""
 
     @property
     def trap(self) -> object:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,11 +13,33 @@ import trio.testing
 
 import stentor
 from stentor._machine import inside_trio
-from stentor._machine.workers import HANDOVERS
 from stentor._native import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+
+IN_A_ROW = 16
+"""Turns that are given before a worker must have one of its own."""
+
+
+class ByHand(trio.abc.Clock):
+    """A clock that goes on where somebody says so."""
+
+    def __init__(self) -> None:
+        """Begin at 0."""
+        self.now = 0.0
+
+    def start_clock(self) -> None:
+        """Need nothing."""
+
+    def current_time(self) -> float:
+        """Return the time."""
+        return self.now
+
+    def deadline_to_sleep_time(self, deadline: float) -> float:  # noqa: ARG002 - the protocol
+        """Never sleep."""
+        return 0.0
 
 
 class Passes(trio.abc.Instrument):
@@ -31,14 +55,14 @@ class Passes(trio.abc.Instrument):
 
 
 class Steps(trio.abc.Instrument):
-    """Writes down the names of the tasks that have had a turn."""
+    """Writes down the names of the tasks of which it is told."""
 
-    def __init__(self) -> None:
-        """Begin with none."""
+    def __init__(self, hook: str) -> None:
+        """Begin with none, and be told by one hook."""
         self.names: list[str] = []
+        setattr(self, hook, self._note)
 
-    def before_task_step(self, task: trio.lowlevel.Task) -> None:
-        """Write one down."""
+    def _note(self, task: trio.lowlevel.Task) -> None:
         self.names.append(task.name)
 
 
@@ -100,7 +124,7 @@ async def test_who_waits_for_handlers_waits_for_no_scheduling_pass(
         bus.register("a", echo).subscribe("t")
         await warm(bus)
         trio.lowlevel.add_instrument(passes)
-        for _ in range(HANDOVERS):
+        for _ in range(IN_A_ROW):
             await wait(bus)
         assert passes.count == 0
 
@@ -121,9 +145,9 @@ async def test_the_rest_of_the_program_has_its_turn_nevertheless(
         bus.register("a", echo).subscribe("t")
         await warm(bus)
         nursery.start_soon(other)
-        for number in range(10 * HANDOVERS):
+        for number in range(10 * IN_A_ROW):
             before = turns
-            for _ in range(2 * (HANDOVERS + 1)):  # who is first in a pass, trio shuffles
+            for _ in range(2 * (IN_A_ROW + 1)):  # who is first in a pass, trio shuffles
                 await wait(bus)
             assert turns > before, number
         nursery.cancel_scope.cancel()
@@ -197,12 +221,15 @@ async def test_a_handler_in_a_cancelled_scope_is_cancelled_at_its_first_wait() -
     assert seen == [True]
 
 
-async def test_checkpoints_in_a_handler_are_seen_as_ever() -> None:
+@pytest.mark.parametrize(
+    "pause", [trio.lowlevel.checkpoint, trio.lowlevel.cancel_shielded_checkpoint, lambda: trio.sleep(0.1)]
+)
+async def test_checkpoints_in_a_handler_are_seen_as_ever(pause: Callable[[], Awaitable[None]]) -> None:
     async def handler(_: stentor.Message) -> None:
-        with trio.testing.assert_checkpoints():
-            await trio.sleep(0.1)
-        with trio.testing.assert_no_checkpoints():
-            pass
+        task = trio.lowlevel.current_task()
+        before = task._schedule_points
+        await pause()
+        assert task._schedule_points == before + 1
 
     async with stentor.open_bus() as bus:
         bus.register("a", handler).subscribe("t")
@@ -247,26 +274,27 @@ async def test_what_is_no_failure_ends_the_bus(
             pytest.fail("who waited was not cancelled")
 
 
-async def test_a_handler_may_cancel_who_waits_for_it() -> None:
-    seen: list[str] = []
+@ALL
+async def test_who_is_cancelled_by_a_handler_is_cancelled_where_it_waits(
+    wait: Callable[[stentor.Bus], Awaitable[None]],
+) -> None:
     async with stentor.open_bus() as bus:
         with trio.CancelScope() as scope:
 
-            async def handler(_: stentor.Message) -> None:
+            async def handler(message: stentor.Message) -> object:
                 scope.cancel()
+                return message.payload
 
             bus.register("a", handler).subscribe("t")
             await warm(bus)
-            await settles(bus)
-            seen.append("settled")
-            await trio.lowlevel.checkpoint()
+            await wait(bus)
             pytest.fail("it was not cancelled")
         assert scope.cancelled_caught
         with trio.CancelScope() as scope:
             scope.cancel()
-            await bus.settled()
+            await wait(bus)
             pytest.fail("it was not cancelled")
-    assert seen == ["settled"]
+        await bus.settled()
 
 
 async def test_a_handler_may_cancel_the_whole_bus() -> None:
@@ -304,8 +332,9 @@ async def test_an_error_that_is_handled_meanwhile_is_no_context_of_that_of_a_han
     assert seen == [None]
 
 
-async def test_who_watches_every_step_of_every_task_misses_none() -> None:
-    steps = Steps()
+@pytest.mark.parametrize("hook", ["before_task_step", "after_task_step", "task_scheduled"])
+async def test_who_watches_every_turn_of_every_task_misses_none(hook: str) -> None:
+    steps = Steps(hook)
     async with stentor.open_bus() as bus:
         bus.register("a", echo).subscribe("t")
         await warm(bus)
@@ -335,9 +364,9 @@ async def test_where_trio_is_not_as_it_is_known_it_is_done_without(
         bus.register("a", echo).subscribe("t")
         await warm(bus)
         trio.lowlevel.add_instrument(passes)
-        for _ in range(HANDOVERS):
+        for _ in range(IN_A_ROW):
             await wait(bus)
-        assert passes.count >= HANDOVERS
+        assert passes.count >= IN_A_ROW
 
 
 async def test_handlers_of_two_buses_may_wait_for_each_other() -> None:
@@ -354,7 +383,110 @@ async def test_handlers_of_two_buses_may_wait_for_each_other() -> None:
         two.register("back", back).subscribe("t")
         await warm(one)
         await warm(two)
-        for number in range(3 * HANDOVERS):
+        for number in range(3 * IN_A_ROW):
             assert (await one.request("t", number)).payload == number
         await one.settled()
         await two.settled()
+
+
+async def test_what_is_published_beside_a_checkpoint_is_handled_in_the_end() -> None:
+    for _ in range(20):
+        async with stentor.open_bus() as bus:
+            agent = bus.register("a", echo)
+            agent.subscribe("t")
+            await warm(bus)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(bus.publish, "t", 1)
+                with contextlib.suppress(stentor.NotSettledError):
+                    await bus.checkpoint()
+            await bus.publish("t", 2)
+            await trio.testing.wait_all_tasks_blocked()
+            assert agent.statistics().handled == 2
+
+
+@ALL
+async def test_a_handler_has_room_for_as_many_calls_as_ever(wait: Callable[[stentor.Bus], Awaitable[None]]) -> None:
+    def deep(depth: int) -> None:
+        if depth:
+            deep(depth - 1)
+
+    async def handler(message: stentor.Message) -> object:
+        deep(600)
+        return message.payload
+
+    async def far_up(depth: int) -> None:
+        if depth:
+            await far_up(depth - 1)
+        else:
+            await wait(bus)
+
+    async with stentor.open_bus() as bus:
+        bus.register("a", handler).subscribe("t")
+        await warm(bus)
+        for depth in range(0, 750, 50):
+            await far_up(depth)
+        assert bus.statistics().dead == 0
+
+
+async def test_a_long_chain_of_buses_takes_no_long_chain_of_calls() -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        buses = [await stack.enter_async_context(stentor.open_bus()) for _ in range(100)]
+        for bus, following in itertools.pairwise(buses):
+
+            async def ask(message: stentor.Message, following: stentor.Bus = following) -> object:
+                return (await following.request("t", message.payload)).payload
+
+            bus.register("a", ask).subscribe("t")
+        buses[-1].register("a", echo).subscribe("t")
+        for bus in buses:
+            await warm(bus)
+        assert (await buses[0].request("t", 1)).payload == 1
+
+
+@ALL
+def test_slow_handlers_hold_up_no_deadline(wait: Callable[[stentor.Bus], Awaitable[None]]) -> None:
+    clock = ByHand()
+
+    async def slow(message: stentor.Message) -> object:
+        clock.now += 0.01
+        return message.payload
+
+    async def main() -> int:
+        rounds = 0
+        async with stentor.open_bus() as bus:
+            bus.register("a", slow).subscribe("t")
+            bus.register("warm", echo).subscribe("warm")
+            for _ in range(2):
+                await bus.publish("warm")
+                await bus.settled()
+            with trio.move_on_after(0.025):
+                while True:
+                    await wait(bus)
+                    rounds += 1
+        return rounds
+
+    assert trio.run(main, clock=clock) <= 4
+
+
+def test_what_another_bus_does_is_not_put_down_to_a_handler() -> None:
+    clock = ByHand()
+
+    async def slow(message: stentor.Message) -> object:
+        clock.now += 1.0
+        return message.payload
+
+    async def main() -> None:
+        async with stentor.open_bus() as one, stentor.open_bus() as two:
+
+            async def ask(message: stentor.Message) -> object:
+                return (await two.request("t", message.payload)).payload
+
+            agent = one.register("a", ask)
+            agent.subscribe("t")
+            two.register("a", slow).subscribe("t")
+            for _ in range(3):
+                await two.request("t", 1)
+                await one.request("t", 1)
+            assert agent.statistics().longest_block == 0.0
+
+    trio.run(main, clock=clock)

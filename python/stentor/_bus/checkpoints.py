@@ -104,7 +104,9 @@ async def take(parts: Parts) -> BusCheckpoint:
         RuntimeError: Somebody waits for an answer, or for room in a mailbox.
     """
     _check_settled(parts)
-    await trio.lowlevel.checkpoint()
+    while parts.workers.coming:  # who was called, though another has done the work
+        await trio.lowlevel.checkpoint()
+        _check_settled(parts)
     _forget_how_it_ran(parts)
     await trio.lowlevel.checkpoint()
     await trio.lowlevel.cancel_shielded_checkpoint()

@@ -7,8 +7,9 @@ these looks first whether trio keeps everything where it is looked for; where it
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import trio
 
@@ -16,6 +17,10 @@ from stentor._native import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+WORKERS: Final[set[trio.lowlevel.Task]] = set()
+"""The tasks of the workers of all buses, for as long as they live."""
+_TURNS: Final[trio.lowlevel.RunVar[Turns | None]] = trio.lowlevel.RunVar("stentor turns", None)
 
 
 def state_of_thread() -> dict[str, object] | None:
@@ -35,7 +40,15 @@ def state_of_thread() -> dict[str, object] | None:
 
 
 def turns_of_this_run() -> Turns | None:
-    """Return what gives tasks of this run their turn at once; None where trio does not work as it is known to."""
+    """Return what gives workers their turn at once; None where trio does not work as it is known to."""
+    turns = _TURNS.get()
+    if turns is None:
+        turns = _new_turns()
+        _TURNS.set(turns)
+    return turns
+
+
+def _new_turns() -> Turns | None:
     state = state_of_thread()
     if state is None:
         return None
@@ -45,6 +58,8 @@ def turns_of_this_run() -> Turns | None:
         return Turns(
             state,
             task=trio.lowlevel.current_task(),
+            workers=WORKERS,
+            frame=sys._getframe,
             waiting=traps.WaitTaskRescheduled,
             pausing=traps.CancelShieldedCheckpoint,
             reschedule=trio.lowlevel.reschedule,

@@ -168,6 +168,7 @@ class Publishing:
                 selection = await self.publish(message, outcomes)
                 outcomes.committed()
                 self.hand_over()
+                await trio.lowlevel.checkpoint_if_cancelled()
                 await outcomes.wait()
             await outcomes.give_up(TimeoutError(f"not handled within {limit:g} s"))
         return selection, outcomes

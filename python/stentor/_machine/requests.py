@@ -37,7 +37,7 @@ def ask_at_once(
     request = desk.ask(topic, payload, timeout, options, wanted)
     if request is not None:
         try:
-            if not request.hand_over():
+            if not request.is_over_at_once():
                 sent = yield request.trap
                 if sent is not WOKEN:
                     sent.unwrap()
@@ -64,7 +64,7 @@ async def wait(request: Request, deadline: float) -> None:
 @trio.lowlevel.enable_ki_protection
 def _wait(request: Request, task: trio.lowlevel.Task, deadline: float) -> Generator[Any, Any, None]:
     request.sit(task, deadline)
-    if not request.hand_over():
+    if not request.is_over_at_once():
         sent = yield request.trap
         if sent is not WOKEN:
             sent.unwrap()

@@ -22,6 +22,8 @@ class _Woken:
 
 WOKEN: Final[Any] = _Woken()
 """What a task that waits by `waiting` is sent when it is rescheduled; what else it is sent must be unwrapped."""
+DISMISSED: Final[Any] = _Woken()
+"""What a task is sent that is not needed any more."""
 
 
 def waiting(abort: Callable[[Any], trio.lowlevel.Abort]) -> tuple[object, Coroutine[Any, Any, None]]:

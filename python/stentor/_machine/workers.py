@@ -17,8 +17,7 @@ Who waits for handlers waits for two scheduling passes, that of the worker and t
 deliveries. So they hand their turn over: a worker that waits for work has it at once, as the current task and in its
 own context, and goes back to waiting, or suspends, before they go on. Whoever has been called is in trio's hands by
 then, so it is another that leads, and there is one worker more than are needed; the one that was called finds nothing
-to do when it comes. A handler hands nothing over, for what others do would be put down to it; nor does who handles an
-exception, which would become the context of every other.
+to do when it comes. `Turns.giver`, in the native part, tells who may not hand over, and how often in a row it is done.
 
 A worker is not interrupted by Ctrl-C, except inside of handlers: what is half written down would never be true.
 
@@ -34,8 +33,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 import trio
 
-from stentor._machine.inside_trio import turns_of_this_run
-from stentor._machine.waking import WOKEN, waiting
+from stentor._machine.inside_trio import WORKERS, turns_of_this_run
+from stentor._machine.waking import DISMISSED, WOKEN, waiting
 from stentor._native import WorkersState
 
 if TYPE_CHECKING:
@@ -50,8 +49,6 @@ if TYPE_CHECKING:
 
 SPARES: Final = 1000
 """Workers that wait for work at most; any more end."""
-HANDOVERS: Final = 16
-"""Turns that are handed over to workers before one has a turn of its own, and the rest of the program with it."""
 
 
 class Shift(Protocol):
@@ -95,8 +92,6 @@ class Workers(WorkersState):
         self.calls = calls
         self.readiness = readiness
         self._nursery = nursery
-        self.generation: int = 0
-        """How often workers were let go."""
         self._ended = False
         """Whether workers have been cancelled, and the bus with them, so that nobody leads any more."""
         self.call_by(
@@ -107,7 +102,6 @@ class Workers(WorkersState):
             current=current,
             meter=meter,
             turns=turns_of_this_run(),
-            handovers=HANDOVERS,
         )
         readiness.on_ready = self.wake
 
@@ -123,9 +117,8 @@ class Workers(WorkersState):
 
     def retire(self) -> None:
         """Let all end that wait for work: who is called from now on is new, as in a bus that has done nothing yet."""
-        self.generation += 1
         while self.spares:
-            trio.lowlevel.reschedule(self.spares.popitem()[0], WOKEN)
+            trio.lowlevel.reschedule(self.spares.popitem()[0], DISMISSED)
 
     async def rest(self) -> None:
         """Let a publisher that has published much at a stretch give everybody else a turn."""
@@ -236,6 +229,7 @@ class _Worker:
         A cancelled bus begins nothing any more.
         """
         self._task = trio.lowlevel.current_task()
+        WORKERS.add(self._task)
         self._shift = shift = self._workers.front.shift(self._workers, self._task)
         self._workers.arrived()
         staying = True
@@ -257,6 +251,8 @@ class _Worker:
         except BaseException:
             self._workers.end()
             raise
+        finally:
+            WORKERS.discard(self._task)
 
     async def _rest(self) -> bool:
         """Let others have a turn, as the leader, or wait to be called; return whether it is still needed."""
@@ -277,16 +273,15 @@ class _Worker:
         if workers.leader is None and not workers.readiness.is_empty:
             return True
         while len(workers.spares) < SPARES:
-            generation = workers.generation
             workers.spares[task] = None
             if task.name is not _IDLE:
                 self._shift.idle()
                 task.name = _IDLE
             sent = yield self._trap
+            if sent is DISMISSED:
+                return False
             if sent is not WOKEN:
                 sent.unwrap()
-            if generation != workers.generation:
-                return False
             workers.arrived()
             if not self._shift.lead_at_once():
                 return True

@@ -1,4 +1,4 @@
-"""The one place that reaches into trio beyond its public names, and the check that what it reaches for is there.
+"""Where a simulation reaches into trio beyond its public names, and the check that what it reaches for is there.
 
 trio shuffles on purpose: the tasks that can run are put into an order that a generator of its own decides, and nothing
 public says otherwise. Hypothesis has had a way in for years, which is used here too: with

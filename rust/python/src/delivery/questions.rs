@@ -86,7 +86,7 @@ impl Question {
             None => PyNone::get(py).to_owned().into_any(),
         };
         if let Some(request) = self.ask(py, &payload)? {
-            match request.get().hand_over(py) {
+            match request.get().is_over_at_once(py) {
                 Ok(false) => {}
                 Ok(true) => return outcome(request.bind(py)).map(Step::Returns),
                 Err(error) => return Request::leave(request.bind(py), py).and(Err(error)),

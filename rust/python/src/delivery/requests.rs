@@ -152,19 +152,20 @@ impl Request {
         self.trap(py).map(|(_, waiting)| waiting)
     }
 
-    /// Lets a leader have its turn within that of who asked, and returns whether nobody need wait any more.
-    pub(super) fn hand_over(&self, py: Python<'_>) -> PyResult<bool> {
+    /// Lets a worker have its turn within that of who asked, and returns whether nobody need wait any more.
+    pub(super) fn is_over_at_once(&self, py: Python<'_>) -> PyResult<bool> {
         let desk = self.desk.get();
         let (Some(seat), Some(workers)) = (self.seat.shared(py), desk.workers.shared(py)) else {
             return Ok(false);
         };
+        let workers = workers.get();
         let task = seat.get().task.replace(None); // whoever runs is not to be woken
-        let handed = workers.get().hand_over(py);
-        let complete = handed.and_then(|_| self.is_complete(py));
-        if !matches!(complete, Ok(true)) {
+        let handed = workers.hand_over(py);
+        let over = handed.and_then(|_| Ok(self.is_complete(py)? && !workers.is_cancelled(py)?));
+        if !matches!(over, Ok(true)) {
             seat.get().task.put(py, task);
         }
-        complete
+        over
     }
 
     /// Lets who asked go on if it need not wait any more.
@@ -308,10 +309,10 @@ impl Request {
         }
     }
 
-    /// Let a leader have its turn now, and return whether nobody need wait any more.
-    #[pyo3(name = "hand_over")]
-    fn hand_over_by_machine(&self, py: Python<'_>) -> PyResult<bool> {
-        self.hand_over(py)
+    /// Let a worker have its turn within that of who asked, and return whether nobody need wait any more.
+    #[pyo3(name = "is_over_at_once")]
+    fn over_at_once(&self, py: Python<'_>) -> PyResult<bool> {
+        self.is_over_at_once(py)
     }
 
     /// What trio is to be asked by who waits here.

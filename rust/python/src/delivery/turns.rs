@@ -4,14 +4,30 @@
 //! what that task does waits for two. Here is done with a task what trio does in a pass, in the same order: it runs as the
 //! current task, in its own context, until it waits again, and then hears at once of a cancellation that has come
 //! meanwhile. `stentor._machine.inside_trio` looks whether trio keeps what this reads and writes.
+#![allow(
+    unsafe_code,
+    reason = "whether an exception is being handled has no safe interface"
+)]
+
 use pyo3::exceptions::PyAttributeError;
+use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyType};
+use pyo3::types::{PyDict, PySet, PyType};
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::coroutine::{Stepped, inside, send};
+use super::cell::LockedCell;
+use super::context::{enter, leave};
+use super::coroutine::{Stepped, send};
+use super::time::Meter;
 use super::trio_state::{Slot, TrioState};
+
+/// Turns that are given in a row, before a worker has one of its own, and the rest of the program with it.
+const MOST: u32 = 16;
+/// Seconds that they may take together, after which none is given.
+const LONGEST: f64 = 1e-3;
+/// Frames beneath who gives a turn at most: whoever has it stands upon them, and there are 1,000 at most.
+const DEEPEST: u32 = 200;
 
 /// Where a task keeps what its turn needs.
 struct Kept {
@@ -27,13 +43,17 @@ struct Kept {
     next: Slot,
 }
 
-/// Gives turns to tasks of one trio run.
+/// Gives turns to the workers of all buses of one trio run.
 #[pyclass(module = "stentor._native", frozen)]
 pub(crate) struct Turns {
     trio: TrioState,
     kept: Kept,
     /// Who watches what tasks do, by what is told.
     instruments: Py<PyDict>,
+    /// All workers.
+    workers: Py<PySet>,
+    /// `frame(depth)`: the frame that is so deep; an error where none is.
+    frame: Py<PyAny>,
     /// The class of what a task asks of trio to wait; it has `abort_func`.
     waiting: Py<PyType>,
     /// What it asks to let others have a turn.
@@ -46,43 +66,96 @@ pub(crate) struct Turns {
     error: Py<PyAny>,
     /// `replay(trap)`: a function that returns what a task has asked.
     replay: Py<PyAny>,
+    /// Whether somebody has a turn now that was given.
+    giving: LockedCell<bool>,
+    /// When that began.
+    begun: LockedCell<f64>,
+    /// How many have been given in a row, and how many seconds these took.
+    given: LockedCell<u32>,
+    taken: LockedCell<f64>,
 }
 
 impl Turns {
-    /// The task that runs, if it may let another have a turn: it is not cancelled, and nobody watches every step.
+    /// The task that runs, if it may give its turn to another.
+    ///
+    /// It may not if it is cancelled or has its turn from another, or if it is a worker itself, to whose handler what
+    /// others do would be put down; if somebody watches every turn, if the rest of the program has waited long enough,
+    /// and if there is an exception being handled, which would become the context of every other.
     pub(super) fn giver<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if self.giving.get() || self.given.get() >= MOST || self.taken.get() > LONGEST {
+            return Ok(None);
+        }
         let Some(task) = self.trio.task(py)? else {
             return Ok(None);
         };
-        let instruments = self.instruments.bind(py);
-        let watched = instruments.contains(intern!(py, "before_task_step"))?
-            || instruments.contains(intern!(py, "after_task_step"))?;
-        Ok((!watched && !self.trio.is_cancelled(&task)?).then_some(task))
+        let may = !self.trio.is_cancelled(&task)?
+            && !self.workers.bind(py).contains(&task)?
+            && !self.is_watched(py)?
+            && !is_handling(py)
+            && self.frame.call1(py, (DEEPEST,)).is_err();
+        Ok(may.then_some(task))
     }
 
-    /// Wakes a task that waits, and lets it run within the turn of `giver`, which runs; returns whether it waits again.
+    /// Whether somebody watches every turn of every task, and would miss those that are given.
+    fn is_watched(&self, py: Python<'_>) -> PyResult<bool> {
+        let instruments = self.instruments.bind(py);
+        Ok(instruments.contains(intern!(py, "task_scheduled"))?
+            || instruments.contains(intern!(py, "before_task_step"))?
+            || instruments.contains(intern!(py, "after_task_step"))?)
+    }
+
+    /// Wakes a worker that waits, and lets it run within the turn of `giver`; returns whether it waits again, and `giver`
+    /// was not cancelled by what it did.
     pub(super) fn give(
         &self,
         giver: &Bound<'_, PyAny>,
-        task: &Bound<'_, PyAny>,
+        worker: &Bound<'_, PyAny>,
         woken: &Bound<'_, PyAny>,
+        meter: &Meter,
     ) -> PyResult<bool> {
-        let py = task.py();
-        let (Some(context), Some(coroutine)) =
-            (self.kept.context.read(task), self.kept.coroutine.read(task))
-        else {
-            return Ok(false);
+        let py = worker.py();
+        let places = (
+            self.kept.context.read(worker),
+            self.kept.coroutine.read(worker),
+        );
+        let (Some(context), Some(coroutine)) = places else {
+            return Err(PyAttributeError::new_err("a task of another class"));
         };
-        self.kept.abort.write(task, py.None());
-        self.trio.let_run(task)?;
-        let step = || send(py, coroutine.unbind(), woken);
-        let waits = match inside(py, &context.unbind(), step) {
-            Stepped::Suspended { trap, .. } => self.take_in(task, trap),
-            Stepped::Returned(result) => self.end(task, &self.value, &result),
-            Stepped::Raised(error) => self.end(task, &self.error, error.value(py).as_any()),
-        };
+        let context = context.unbind();
+        enter(py, &context)?;
+        self.given.add(1);
+        self.giving.set(true);
+        self.kept.abort.write(worker, py.None());
+        let waits = self.trio.let_run(worker).and_then(|()| {
+            let stepped = send(py, coroutine.unbind(), woken);
+            leave(py, &context)?;
+            match stepped {
+                Stepped::Suspended { trap, .. } => self.take_in(worker, trap),
+                Stepped::Returned(result) => self.end(worker, &self.value, &result),
+                Stepped::Raised(error) => self.end(worker, &self.error, error.value(py).as_any()),
+            }
+        });
+        self.giving.set(false);
+        self.taken.add(meter.now.get() - self.begun.get());
         self.trio.let_run(giver)?;
-        waits
+        Ok(waits? && !self.trio.is_cancelled(giver)?)
+    }
+
+    /// Whether the task that runs is cancelled.
+    pub(super) fn is_cancelled(&self, py: Python<'_>) -> PyResult<bool> {
+        match self.trio.task(py)? {
+            Some(task) => self.trio.is_cancelled(&task),
+            None => Ok(false),
+        }
+    }
+
+    /// Takes note that a worker has its turn, which was given if one is being given, and else is one of its own.
+    pub(super) fn arrived(&self, now: f64) {
+        self.begun.set(now);
+        if !self.giving.get() {
+            self.given.set(0);
+            self.taken.set(0.0);
+        }
     }
 
     /// Does what a task has asked of trio; returns whether it waits.
@@ -100,8 +173,10 @@ impl Turns {
             return Ok(true);
         }
         self.reschedule.call1(py, (task,))?;
-        if !trap.is(&self.pausing) {
-            let next = self.replay.call1(py, (trap,))?; // which trio does in its next pass
+        if trap.is(&self.pausing) {
+            count(&self.kept.schedule_points, task)?;
+        } else {
+            let next = self.replay.call1(py, (trap,))?; // with which trio does the same in its next pass
             self.kept.next.write(task, next);
         }
         Ok(false)
@@ -123,6 +198,13 @@ impl Turns {
     }
 }
 
+/// Whether an exception is being handled.
+fn is_handling(py: Python<'_>) -> bool {
+    // SAFETY: attached; it returns a new reference, or null.
+    let error = unsafe { Bound::from_owned_ptr_or_opt(py, ffi::PyErr_GetHandledException()) };
+    error.is_some()
+}
+
 /// Adds one to a number that a task keeps.
 fn count(slot: &Slot, task: &Bound<'_, PyAny>) -> PyResult<()> {
     if let Some(number) = slot.read(task) {
@@ -133,11 +215,13 @@ fn count(slot: &Slot, task: &Bound<'_, PyAny>) -> PyResult<()> {
 
 #[pymethods]
 impl Turns {
-    /// Give turns to tasks of the trio run in which this is called.
+    /// Give turns to the workers of the trio run in which this is called.
     ///
     /// Args:
     ///     state: What trio keeps about this thread.
     ///     task: One of the tasks.
+    ///     workers: The tasks of all workers.
+    ///     frame: Returns the frame that is so deep; raises where none is.
     ///     waiting: The class of what a task asks of trio to wait.
     ///     pausing: What it asks to let others have a turn.
     ///     reschedule: Lets a task have a turn in the next pass.
@@ -148,11 +232,13 @@ impl Turns {
     /// Raises:
     ///     AttributeError: A task keeps something elsewhere.
     #[new]
-    #[pyo3(signature = (state, *, task, waiting, pausing, reschedule, value, error, replay))]
+    #[pyo3(signature = (state, *, task, workers, frame, waiting, pausing, reschedule, value, error, replay))]
     #[allow(clippy::too_many_arguments, reason = "as many as trio has to do with")]
     fn new(
         state: Bound<'_, PyDict>,
         task: &Bound<'_, PyAny>,
+        workers: Py<PySet>,
+        frame: Py<PyAny>,
         waiting: Py<PyType>,
         pausing: Py<PyAny>,
         reschedule: Py<PyAny>,
@@ -177,6 +263,8 @@ impl Turns {
                 next: slot("_next_send_fn")?,
             },
             instruments: instruments.cast_into()?.unbind(),
+            workers,
+            frame,
             trio,
             waiting,
             pausing,
@@ -184,11 +272,16 @@ impl Turns {
             value,
             error,
             replay,
+            giving: LockedCell::new(false),
+            begun: LockedCell::new(0.0),
+            given: LockedCell::new(0),
+            taken: LockedCell::new(0.0),
         })
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.trio.visit(&visit)?;
-        visit.call(&self.instruments)
+        visit.call(&self.instruments)?;
+        visit.call(&self.workers)
     }
 }

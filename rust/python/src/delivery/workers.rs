@@ -1,12 +1,6 @@
 //! What a worker must know of all others.
-#![allow(
-    unsafe_code,
-    reason = "whether an exception is being handled has no safe interface"
-)]
-
 use std::sync::Arc;
 
-use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -30,9 +24,6 @@ pub(crate) struct WorkersState {
     spares: Py<PyDict>,
     coming: LockedCell<i64>,
     calling: LockedCell<Option<Arc<Calling>>>,
-    /// Turns that were handed over since a worker had one of its own.
-    handovers: LockedCell<u32>,
-    handing_over: LockedCell<bool>,
 }
 
 /// What it takes to call a worker.
@@ -46,10 +37,8 @@ struct Calling {
     /// In whose handler the code runs.
     current: Py<Current>,
     meter: Py<Meter>,
-    /// None where it is not known how.
+    /// What gives a worker its turn at once; None where it is not known how.
     turns: Option<Py<Turns>>,
-    /// Turns that are handed over to workers before one has a turn of its own, and the rest of the program with it.
-    most_handovers: u32,
 }
 
 impl WorkersState {
@@ -59,18 +48,19 @@ impl WorkersState {
         self.calling.with(|calling| calling.clone())
     }
 
+    /// Whether the task that runs is cancelled, where it may have given its turn to a worker.
+    pub(super) fn is_cancelled(&self, py: Python<'_>) -> PyResult<bool> {
+        match self.calling().as_ref().and_then(|one| one.turns.as_ref()) {
+            Some(turns) => turns.get().is_cancelled(py),
+            None => Ok(false),
+        }
+    }
+
     /// Whether `task` leads.
     pub(crate) fn is_led_by(&self, task: &Bound<'_, PyAny>) -> bool {
         self.leader
             .with(|leader| leader.as_ref().is_some_and(|leader| leader.is(task)))
     }
-}
-
-/// Whether an exception is being handled.
-fn is_handling(py: Python<'_>) -> bool {
-    // SAFETY: attached; it returns a new reference, or null.
-    let error = unsafe { Bound::from_owned_ptr_or_opt(py, ffi::PyErr_GetHandledException()) };
-    error.is_some()
 }
 
 #[pymethods]
@@ -88,15 +78,14 @@ impl WorkersState {
             spares: PyDict::new(py).unbind(),
             coming: LockedCell::new(0),
             calling: LockedCell::new(None),
-            handovers: LockedCell::new(0),
-            handing_over: LockedCell::new(false),
         }
     }
 
     /// Call workers for the lanes of `queue`; `start` has another one begin where none waits for work.
-    /// `turns` gives a worker its turn within that of who waits for it, `handovers` times in a row at most, unless in a
-    /// handler, as `current` says; `meter` is read when a worker has its turn.
-    #[pyo3(signature = (queue, *, reschedule, woken, start, current, meter, turns, handovers))]
+    ///
+    /// `turns` gives a worker its turn within that of who waits for it, unless in a handler, as `current` says; `meter` is
+    /// read when a worker has its turn.
+    #[pyo3(signature = (queue, *, reschedule, woken, start, current, meter, turns))]
     #[allow(clippy::too_many_arguments, reason = "as many as it takes")]
     fn call_by(
         &self,
@@ -107,7 +96,6 @@ impl WorkersState {
         current: Py<Current>,
         meter: Py<Meter>,
         turns: Option<Py<Turns>>,
-        handovers: u32,
     ) {
         drop(self.calling.replace(Some(Arc::new(Calling {
             queue,
@@ -117,7 +105,6 @@ impl WorkersState {
             current,
             meter,
             turns,
-            most_handovers: handovers,
         }))));
     }
 
@@ -148,9 +135,10 @@ impl WorkersState {
         Ok(())
     }
 
-    /// Let a worker lead now, within the turn of the task that runs, and return whether it has done what it could.
+    /// Let a worker lead at once, within the turn of the task that runs, and return whether that need not end yet.
     ///
-    /// Whoever is about to wait for what is ready calls this; see `stentor._machine.workers`.
+    /// It need not where what was ready has begun, and nobody has cancelled the task. Whoever is about to wait for handlers
+    /// calls this; see `stentor._machine.workers`.
     pub(super) fn hand_over(&self, py: Python<'_>) -> PyResult<bool> {
         if self.leader.with(|leader| leader.is_some()) {
             return Ok(false);
@@ -162,7 +150,7 @@ impl WorkersState {
             return Ok(false);
         };
         let handler = calling.current.get().running(py)?;
-        if handler.is_some_and(|handler| handler.get().message(py).is_some()) || is_handling(py) {
+        if handler.is_some_and(|handler| handler.get().message(py).is_some()) {
             return Ok(false);
         }
         let Some(giver) = turns.giver(py)? else {
@@ -175,28 +163,22 @@ impl WorkersState {
             }
             return Ok(false);
         }
-        if self.handovers.get() == calling.most_handovers {
-            return Ok(false);
-        }
         let spare = spares.call_method0(intern!(py, "popitem"))?.get_item(0)?;
         self.coming.add(1);
-        self.handovers.add(1);
-        self.handing_over.set(true);
-        let waits = turns.give(&giver, &spare, calling.woken.bind(py));
-        self.handing_over.set(false);
-        waits
+        turns.give(&giver, &spare, calling.woken.bind(py), calling.meter.get())
     }
 
     /// Take note that a worker that was called has its turn.
     fn arrived(&self, py: Python<'_>) -> PyResult<()> {
         self.coming.add(-1);
-        if !self.handing_over.get() {
-            self.handovers.set(0);
+        let Some(calling) = self.calling() else {
+            return Ok(());
+        };
+        let now = calling.meter.get().tick(py)?;
+        if let Some(turns) = &calling.turns {
+            turns.get().arrived(now);
         }
-        match self.calling() {
-            Some(calling) => calling.meter.get().tick(py).map(drop),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// Let `task` lead, unless somebody does, and return whether it leads: what is ready now needs no other worker.
