@@ -293,6 +293,22 @@ def request_reply() -> float:
     return seconds(run)
 
 
+def one_at_a_time() -> float:
+    """Nanoseconds from `publish` to `settled`, when each message is waited for, the median."""
+
+    async def run() -> float:
+        async with stentor.open_bus(**SETTINGS) as bus:
+            bus.register("agent", handler).subscribe("topic")
+
+            async def step() -> None:
+                await bus.publish("topic")
+                await bus.settled()
+
+            return await _p50(step)
+
+    return seconds(run)
+
+
 def suspending() -> float:
     """Nanoseconds a delivery: 100 agents whose handlers always suspend."""
 
@@ -350,6 +366,7 @@ def rows() -> Iterator[Row]:
     yield Row("one to one over 1,000 / trio channels by hand", one_to_one, channels_one_to_one, 1 / 6, 1 / 3)
     yield Row("publish to handler when idle, p50 / checkpoint", idle_latency, checkpoint, 2, 3)
     yield Row("request to reply, p50 / checkpoint", request_reply, checkpoint, 3, 4)
+    yield Row("publish to settled, one by one, p50 / checkpoint", one_at_a_time, checkpoint, 1, 2)
     yield Row("handlers that suspend / deque and task by hand", suspending, parked_tasks, 1.2, 2)
     yield Row("rate at fan-out 100 / asyncio.Queue by hand", asyncio_queues, lambda: fan_out(100), 7, 4)
 

@@ -1333,10 +1333,10 @@ class WorkersState:
         """Call a worker, one that waits for work if there is any: of those, the last to have worked."""
 
     def hand_over(self) -> bool:
-        """Let a worker lead at once, within the turn of the task that runs, and return whether that need not end yet.
+        """Let a worker lead at once, within the turn of the task that runs, and return whether that task may go on.
 
-        It need not where what was ready has begun, and nobody has cancelled the task. Whoever is about to wait for
-        handlers calls this; see `stentor._machine.workers`.
+        It may where what was ready has begun, and nobody has cancelled it. Whoever is about to wait for handlers calls
+        this; see `stentor._machine.workers`.
         """
 
     def arrived(self) -> None:
@@ -1349,13 +1349,17 @@ class WorkersState:
 class Turns:
     """Gives turns to the workers of all buses of one trio run."""
 
+    @property
+    def workers(self) -> set[Task]:
+        """The tasks of all workers, for as long as they live."""
+
     def __new__(
         cls,
         state: dict[str, Any],
         *,
         task: Task,
-        workers: set[Task],
         frame: Callable[[int], object],
+        deepest: int,
         waiting: type,
         pausing: object,
         reschedule: Callable[[Task], None],
@@ -1368,8 +1372,8 @@ class Turns:
         Args:
             state: What trio keeps about this thread.
             task: One of the tasks.
-            workers: The tasks of all workers.
-            frame: Returns the frame that is so deep; raises where none is.
+            frame: Returns the frame so many calls back; raises where there are not so many.
+            deepest: How many frames there may be between trio and who gives a turn.
             waiting: The class of what a task asks of trio to wait.
             pausing: What it asks to let others have a turn.
             reschedule: Lets a task have a turn in the next pass.

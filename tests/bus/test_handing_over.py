@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import itertools
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +14,7 @@ import trio
 import trio.testing
 
 import stentor
+from stentor import simulation
 from stentor._machine import inside_trio
 from stentor._native import Turns
 
@@ -411,7 +414,7 @@ async def test_a_handler_has_room_for_as_many_calls_as_ever(wait: Callable[[sten
             deep(depth - 1)
 
     async def handler(message: stentor.Message) -> object:
-        deep(600)
+        deep(sys.getrecursionlimit() * 3 // 4)
         return message.payload
 
     async def far_up(depth: int) -> None:
@@ -423,7 +426,7 @@ async def test_a_handler_has_room_for_as_many_calls_as_ever(wait: Callable[[sten
     async with stentor.open_bus() as bus:
         bus.register("a", handler).subscribe("t")
         await warm(bus)
-        for depth in range(0, 750, 50):
+        for depth in range(0, 700, 50):
             await far_up(depth)
         assert bus.statistics().dead == 0
 
@@ -490,3 +493,98 @@ def test_what_another_bus_does_is_not_put_down_to_a_handler() -> None:
             assert agent.statistics().longest_block == 0.0
 
     trio.run(main, clock=clock)
+
+
+async def _program(trace: list[object]) -> None:
+    async def note(message: stentor.Message) -> None:
+        trace.append(message.payload)
+
+    async def publishes(pause: Callable[[], Awaitable[None]]) -> None:
+        for number in range(30):
+            await bus.publish("t", number)
+            await pause()
+
+    async with stentor.open_bus() as bus:
+        bus.register("a", note).subscribe("t")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(publishes, bus.settled)
+            nursery.start_soon(publishes, trio.lowlevel.checkpoint)
+
+
+def _run_by(depth: int, *, handling: bool) -> tuple[list[object], str]:
+    if depth:
+        return _run_by(depth - 1, handling=handling)
+    trace: list[object] = []
+    if handling:
+        try:
+            raise ValueError
+        except ValueError:
+            return trace, simulation.run(_program, trace, seed=1).digest
+    return trace, simulation.run(_program, trace, seed=1).digest
+
+
+def test_a_simulation_is_the_same_wherever_it_is_called_from() -> None:
+    expected = _run_by(0, handling=False)
+    assert len(expected[0]) == 60
+    for depth in (0, 90, 150, 300):
+        for handling in (False, True):
+            assert _run_by(depth, handling=handling) == expected
+
+
+async def test_a_checkpoint_ends_beside_those_who_publish_and_settle() -> None:
+    async def settles_on() -> None:
+        while True:
+            await settles(bus)
+            await trio.lowlevel.checkpoint()
+
+    passes = Passes()
+    async with stentor.open_bus() as bus, trio.open_nursery() as nursery:
+        bus.register("a", echo).subscribe("t")
+        await warm(bus)
+        for _ in range(5):
+            nursery.start_soon(settles_on)
+        trio.lowlevel.add_instrument(passes)
+        for _ in range(20):
+            before = passes.count
+            with contextlib.suppress(stentor.NotSettledError):
+                await bus.checkpoint()
+            assert passes.count <= before + 5
+        nursery.cancel_scope.cancel()
+
+
+_GIVEN_UP = """
+import gc, weakref
+import stentor, trio
+
+class Payload: ...
+
+async def handler(message): ...
+
+def broken(_): raise ValueError
+
+async def main():
+    async with stentor.open_bus() as bus:
+        bus.register("a", handler).subscribe("t")
+        for _ in range(3):
+            await bus.publish("t", payload := Payload())
+            alive.append(weakref.ref(payload))
+            await bus.settled()
+        alive.append(weakref.ref(bus))
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await trio.lowlevel.wait_task_rescheduled(broken)
+
+alive = []
+try:
+    trio.run(main)
+except trio.TrioInternalError:
+    pass
+for _ in range(4):
+    gc.collect()
+print([reference() for reference in alive])
+"""
+
+
+def test_a_run_that_trio_gives_up_keeps_nothing() -> None:
+    ended = subprocess.run([sys.executable, "-c", _GIVEN_UP], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout == "[None, None, None, None]\n"

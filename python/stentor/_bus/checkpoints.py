@@ -104,7 +104,9 @@ async def take(parts: Parts) -> BusCheckpoint:
         RuntimeError: Somebody waits for an answer, or for room in a mailbox.
     """
     _check_settled(parts)
-    while parts.workers.coming:  # who was called, though another has done the work
+    if (
+        parts.workers.coming
+    ):  # called, and in trio's hands: it would have a turn more than in a bus that goes on from here
         await trio.lowlevel.checkpoint()
         _check_settled(parts)
     _forget_how_it_ran(parts)

@@ -18,8 +18,6 @@ from stentor._native import Turns
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-WORKERS: Final[set[trio.lowlevel.Task]] = set()
-"""The tasks of the workers of all buses, for as long as they live."""
 _TURNS: Final[trio.lowlevel.RunVar[Turns | None]] = trio.lowlevel.RunVar("stentor turns", None)
 
 
@@ -58,8 +56,8 @@ def _new_turns() -> Turns | None:
         return Turns(
             state,
             task=trio.lowlevel.current_task(),
-            workers=WORKERS,
             frame=sys._getframe,
+            deepest=sys.getrecursionlimit() // 10,
             waiting=traps.WaitTaskRescheduled,
             pausing=traps.CancelShieldedCheckpoint,
             reschedule=trio.lowlevel.reschedule,

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 import trio
 
-from stentor._machine.inside_trio import WORKERS, turns_of_this_run
+from stentor._machine.inside_trio import turns_of_this_run
 from stentor._machine.waking import DISMISSED, WOKEN, waiting
 from stentor._native import WorkersState
 
@@ -94,6 +94,9 @@ class Workers(WorkersState):
         self._nursery = nursery
         self._ended = False
         """Whether workers have been cancelled, and the bus with them, so that nobody leads any more."""
+        turns = turns_of_this_run()
+        self.tasks: set[trio.lowlevel.Task] = set() if turns is None else turns.workers
+        """The tasks of the workers of all buses of this run."""
         self.call_by(
             readiness.queue,
             reschedule=trio.lowlevel.reschedule,
@@ -101,7 +104,7 @@ class Workers(WorkersState):
             start=self._start,
             current=current,
             meter=meter,
-            turns=turns_of_this_run(),
+            turns=turns,
         )
         readiness.on_ready = self.wake
 
@@ -229,7 +232,7 @@ class _Worker:
         A cancelled bus begins nothing any more.
         """
         self._task = trio.lowlevel.current_task()
-        WORKERS.add(self._task)
+        self._workers.tasks.add(self._task)
         self._shift = shift = self._workers.front.shift(self._workers, self._task)
         self._workers.arrived()
         staying = True
@@ -252,7 +255,7 @@ class _Worker:
             self._workers.end()
             raise
         finally:
-            WORKERS.discard(self._task)
+            self._workers.tasks.discard(self._task)
 
     async def _rest(self) -> bool:
         """Let others have a turn, as the leader, or wait to be called; return whether it is still needed."""

@@ -152,22 +152,6 @@ impl Request {
         self.trap(py).map(|(_, waiting)| waiting)
     }
 
-    /// Lets a worker have its turn within that of who asked, and returns whether nobody need wait any more.
-    pub(super) fn is_over_at_once(&self, py: Python<'_>) -> PyResult<bool> {
-        let desk = self.desk.get();
-        let (Some(seat), Some(workers)) = (self.seat.shared(py), desk.workers.shared(py)) else {
-            return Ok(false);
-        };
-        let workers = workers.get();
-        let task = seat.get().task.replace(None); // whoever runs is not to be woken
-        let handed = workers.hand_over(py);
-        let over = handed.and_then(|_| Ok(self.is_complete(py)? && !workers.is_cancelled(py)?));
-        if !matches!(over, Ok(true)) {
-            seat.get().task.put(py, task);
-        }
-        over
-    }
-
     /// Lets who asked go on if it need not wait any more.
     pub(super) fn look(&self, py: Python<'_>) -> PyResult<()> {
         if self.is_complete(py)? {
@@ -310,9 +294,19 @@ impl Request {
     }
 
     /// Let a worker have its turn within that of who asked, and return whether nobody need wait any more.
-    #[pyo3(name = "is_over_at_once")]
-    fn over_at_once(&self, py: Python<'_>) -> PyResult<bool> {
-        self.is_over_at_once(py)
+    pub(super) fn is_over_at_once(&self, py: Python<'_>) -> PyResult<bool> {
+        let desk = self.desk.get();
+        let (Some(seat), Some(workers)) = (self.seat.shared(py), desk.workers.shared(py)) else {
+            return Ok(false);
+        };
+        let workers = workers.get();
+        let task = seat.get().task.replace(None); // whoever runs is not to be woken
+        let handed = workers.hand_over(py);
+        let over = handed.and_then(|_| Ok(self.is_complete(py)? && !workers.is_cancelled(py)?));
+        if !matches!(over, Ok(true)) {
+            seat.get().task.put(py, task);
+        }
+        over
     }
 
     /// What trio is to be asked by who waits here.

@@ -6,7 +6,7 @@
 //! meanwhile. `stentor._machine.inside_trio` looks whether trio keeps what this reads and writes.
 #![allow(
     unsafe_code,
-    reason = "whether an exception is being handled has no safe interface"
+    reason = "what stands upon what, and which exception is being handled, has no safe interface"
 )]
 
 use pyo3::exceptions::PyAttributeError;
@@ -26,8 +26,6 @@ use super::trio_state::{Slot, TrioState};
 const MOST: u32 = 16;
 /// Seconds that they may take together, after which none is given.
 const LONGEST: f64 = 1e-3;
-/// Frames beneath who gives a turn at most: whoever has it stands upon them, and there are 1,000 at most.
-const DEEPEST: u32 = 200;
 
 /// Where a task keeps what its turn needs.
 struct Kept {
@@ -43,6 +41,18 @@ struct Kept {
     next: Slot,
 }
 
+/// What there is beneath the tasks of a run, which is nobody's of them.
+#[derive(Clone, Copy)]
+struct Ground {
+    /// How many frames.
+    frames: usize,
+    /// Which exception is being handled, if any: it is, for as long as the run lasts.
+    error: *mut ffi::PyObject,
+}
+
+// SAFETY: the pointer is compared, and never followed.
+unsafe impl Send for Ground {}
+
 /// Gives turns to the workers of all buses of one trio run.
 #[pyclass(module = "stentor._native", frozen)]
 pub(crate) struct Turns {
@@ -50,10 +60,13 @@ pub(crate) struct Turns {
     kept: Kept,
     /// Who watches what tasks do, by what is told.
     instruments: Py<PyDict>,
-    /// All workers.
+    /// The tasks of all workers, for as long as they live.
+    #[pyo3(get)]
     workers: Py<PySet>,
-    /// `frame(depth)`: the frame that is so deep; an error where none is.
+    /// `frame(depth)`: the frame so many calls back; an error where there are not so many.
     frame: Py<PyAny>,
+    /// Frames between trio and who gives a turn at most: whoever has it stands upon them.
+    deepest: usize,
     /// The class of what a task asks of trio to wait; it has `abort_func`.
     waiting: Py<PyType>,
     /// What it asks to let others have a turn.
@@ -66,10 +79,10 @@ pub(crate) struct Turns {
     error: Py<PyAny>,
     /// `replay(trap)`: a function that returns what a task has asked.
     replay: Py<PyAny>,
+    /// What a turn of its own stands upon.
+    ground: LockedCell<Option<Ground>>,
     /// Whether somebody has a turn now that was given.
     giving: LockedCell<bool>,
-    /// When that began.
-    begun: LockedCell<f64>,
     /// How many have been given in a row, and how many seconds these took.
     given: LockedCell<u32>,
     taken: LockedCell<f64>,
@@ -80,19 +93,23 @@ impl Turns {
     ///
     /// It may not if it is cancelled or has its turn from another, or if it is a worker itself, to whose handler what
     /// others do would be put down; if somebody watches every turn, if the rest of the program has waited long enough,
-    /// and if there is an exception being handled, which would become the context of every other.
+    /// if it stands so deep that a handler would have few calls left, and while it handles an exception, which would become
+    /// the context of every other.
     pub(super) fn giver<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         if self.giving.get() || self.given.get() >= MOST || self.taken.get() > LONGEST {
             return Ok(None);
         }
-        let Some(task) = self.trio.task(py)? else {
+        let (Some(task), Some(ground)) = (self.trio.task(py)?, self.ground.get()) else {
             return Ok(None);
         };
         let may = !self.trio.is_cancelled(&task)?
             && !self.workers.bind(py).contains(&task)?
             && !self.is_watched(py)?
-            && !is_handling(py)
-            && self.frame.call1(py, (DEEPEST,)).is_err();
+            && handled(py) == ground.error
+            && self
+                .frame
+                .call1(py, (ground.frames + self.deepest,))
+                .is_err();
         Ok(may.then_some(task))
     }
 
@@ -122,6 +139,7 @@ impl Turns {
             return Err(PyAttributeError::new_err("a task of another class"));
         };
         let context = context.unbind();
+        let begun = meter.tick(py)?;
         enter(py, &context)?;
         self.given.add(1);
         self.giving.set(true);
@@ -136,7 +154,7 @@ impl Turns {
             }
         });
         self.giving.set(false);
-        self.taken.add(meter.now.get() - self.begun.get());
+        self.taken.add(meter.now.get() - begun);
         self.trio.let_run(giver)?;
         Ok(waits? && !self.trio.is_cancelled(giver)?)
     }
@@ -149,12 +167,16 @@ impl Turns {
         }
     }
 
-    /// Takes note that a worker has its turn, which was given if one is being given, and else is one of its own.
-    pub(super) fn arrived(&self, now: f64) {
-        self.begun.set(now);
-        if !self.giving.get() {
-            self.given.set(0);
-            self.taken.set(0.0);
+    /// Takes note that a worker has its turn: if it was not given, the rest of the program has had its own, too.
+    pub(super) fn arrived(&self, py: Python<'_>) {
+        if self.giving.get() {
+            return;
+        }
+        self.given.set(0);
+        self.taken.set(0.0);
+        if self.ground.get().is_none() {
+            let (frames, error) = (frames(py), handled(py));
+            self.ground.set(Some(Ground { frames, error }));
         }
     }
 
@@ -198,11 +220,24 @@ impl Turns {
     }
 }
 
-/// Whether an exception is being handled.
-fn is_handling(py: Python<'_>) -> bool {
-    // SAFETY: attached; it returns a new reference, or null.
+/// Which exception is being handled; null for none.
+fn handled(py: Python<'_>) -> *mut ffi::PyObject {
+    // SAFETY: attached; it returns a new reference, or null, to what lives on without it.
     let error = unsafe { Bound::from_owned_ptr_or_opt(py, ffi::PyErr_GetHandledException()) };
-    error.is_some()
+    error.map_or(std::ptr::null_mut(), |error| error.as_ptr())
+}
+
+/// How many frames there are.
+fn frames(py: Python<'_>) -> usize {
+    // SAFETY: attached; it returns a borrowed reference, or null.
+    let innermost = unsafe { ffi::PyEval_GetFrame() };
+    // SAFETY: as above.
+    let innermost = unsafe { Bound::from_borrowed_ptr_or_opt(py, innermost.cast()) };
+    std::iter::successors(innermost, |frame| {
+        let back = frame.getattr(intern!(py, "f_back")).ok()?;
+        (!back.is_none()).then_some(back)
+    })
+    .count()
 }
 
 /// Adds one to a number that a task keeps.
@@ -220,8 +255,8 @@ impl Turns {
     /// Args:
     ///     state: What trio keeps about this thread.
     ///     task: One of the tasks.
-    ///     workers: The tasks of all workers.
-    ///     frame: Returns the frame that is so deep; raises where none is.
+    ///     frame: Returns the frame so many calls back; raises where there are not so many.
+    ///     deepest: How many frames there may be between trio and who gives a turn.
     ///     waiting: The class of what a task asks of trio to wait.
     ///     pausing: What it asks to let others have a turn.
     ///     reschedule: Lets a task have a turn in the next pass.
@@ -232,13 +267,13 @@ impl Turns {
     /// Raises:
     ///     AttributeError: A task keeps something elsewhere.
     #[new]
-    #[pyo3(signature = (state, *, task, workers, frame, waiting, pausing, reschedule, value, error, replay))]
+    #[pyo3(signature = (state, *, task, frame, deepest, waiting, pausing, reschedule, value, error, replay))]
     #[allow(clippy::too_many_arguments, reason = "as many as trio has to do with")]
     fn new(
         state: Bound<'_, PyDict>,
         task: &Bound<'_, PyAny>,
-        workers: Py<PySet>,
         frame: Py<PyAny>,
+        deepest: usize,
         waiting: Py<PyType>,
         pausing: Py<PyAny>,
         reschedule: Py<PyAny>,
@@ -263,8 +298,9 @@ impl Turns {
                 next: slot("_next_send_fn")?,
             },
             instruments: instruments.cast_into()?.unbind(),
-            workers,
+            workers: PySet::empty(py)?.unbind(),
             frame,
+            deepest,
             trio,
             waiting,
             pausing,
@@ -272,8 +308,8 @@ impl Turns {
             value,
             error,
             replay,
+            ground: LockedCell::new(None),
             giving: LockedCell::new(false),
-            begun: LockedCell::new(0.0),
             given: LockedCell::new(0),
             taken: LockedCell::new(0.0),
         })

@@ -135,10 +135,10 @@ impl WorkersState {
         Ok(())
     }
 
-    /// Let a worker lead at once, within the turn of the task that runs, and return whether that need not end yet.
+    /// Let a worker lead at once, within the turn of the task that runs, and return whether that task may go on.
     ///
-    /// It need not where what was ready has begun, and nobody has cancelled the task. Whoever is about to wait for handlers
-    /// calls this; see `stentor._machine.workers`.
+    /// It may where what was ready has begun, and nobody has cancelled it. Whoever is about to wait for handlers calls
+    /// this; see `stentor._machine.workers`.
     pub(super) fn hand_over(&self, py: Python<'_>) -> PyResult<bool> {
         if self.leader.with(|leader| leader.is_some()) {
             return Ok(false);
@@ -174,11 +174,10 @@ impl WorkersState {
         let Some(calling) = self.calling() else {
             return Ok(());
         };
-        let now = calling.meter.get().tick(py)?;
         if let Some(turns) = &calling.turns {
-            turns.get().arrived(now);
+            turns.get().arrived(py);
         }
-        Ok(())
+        calling.meter.get().tick(py).map(drop)
     }
 
     /// Let `task` lead, unless somebody does, and return whether it leads: what is ready now needs no other worker.
