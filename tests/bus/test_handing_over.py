@@ -17,44 +17,15 @@ import stentor
 from stentor import simulation
 from stentor._machine import inside_trio
 from stentor._native import Turns
+from tests.bus.instruments import Passes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from trio.testing import MockClock
 
 IN_A_ROW = 16
 """Turns that are given before a worker must have one of its own."""
-
-
-class ByHand(trio.abc.Clock):
-    """A clock that goes on where somebody says so."""
-
-    def __init__(self) -> None:
-        """Begin at 0."""
-        self.now = 0.0
-
-    def start_clock(self) -> None:
-        """Need nothing."""
-
-    def current_time(self) -> float:
-        """Return the time."""
-        return self.now
-
-    def deadline_to_sleep_time(self, deadline: float) -> float:  # noqa: ARG002 - the protocol
-        """Never sleep."""
-        return 0.0
-
-
-class Passes(trio.abc.Instrument):
-    """Counts the scheduling passes of trio."""
-
-    def __init__(self) -> None:
-        """Begin with none."""
-        self.count = 0
-
-    def before_io_wait(self, timeout: float) -> None:  # noqa: ARG002 - the protocol
-        """Count one."""
-        self.count += 1
 
 
 class Steps(trio.abc.Instrument):
@@ -118,10 +89,8 @@ async def confirms(bus: stentor.Bus) -> None:
 ALL = pytest.mark.parametrize("wait", [settles, asks, asks_by_machine, gathers, waits, confirms])
 
 
-@ALL
-async def test_who_waits_for_handlers_waits_for_no_scheduling_pass(
-    wait: Callable[[stentor.Bus], Awaitable[None]],
-) -> None:
+async def passes_of(wait: Callable[[stentor.Bus], Awaitable[None]]) -> int:
+    """Return how many scheduling passes it takes to wait as many times in a row as turns are given."""
     passes = Passes()
     async with stentor.open_bus() as bus:
         bus.register("a", echo).subscribe("t")
@@ -129,7 +98,14 @@ async def test_who_waits_for_handlers_waits_for_no_scheduling_pass(
         trio.lowlevel.add_instrument(passes)
         for _ in range(IN_A_ROW):
             await wait(bus)
-        assert passes.count == 0
+        return passes.count
+
+
+@ALL
+async def test_who_waits_for_handlers_waits_for_no_scheduling_pass(
+    wait: Callable[[stentor.Bus], Awaitable[None]],
+) -> None:
+    assert await passes_of(wait) == 0
 
 
 @ALL
@@ -362,14 +338,7 @@ async def test_where_trio_is_not_as_it_is_known_it_is_done_without(
         monkeypatch.setattr(inside_trio, "Turns", elsewhere)
     else:
         monkeypatch.setattr(inside_trio, "state_of_thread", lambda: None)
-    passes = Passes()
-    async with stentor.open_bus() as bus:
-        bus.register("a", echo).subscribe("t")
-        await warm(bus)
-        trio.lowlevel.add_instrument(passes)
-        for _ in range(IN_A_ROW):
-            await wait(bus)
-        assert passes.count >= IN_A_ROW
+    assert await passes_of(wait) >= IN_A_ROW
 
 
 async def test_handlers_of_two_buses_may_wait_for_each_other() -> None:
@@ -447,52 +416,42 @@ async def test_a_long_chain_of_buses_takes_no_long_chain_of_calls() -> None:
 
 
 @ALL
-def test_slow_handlers_hold_up_no_deadline(wait: Callable[[stentor.Bus], Awaitable[None]]) -> None:
-    clock = ByHand()
-
+async def test_slow_handlers_hold_up_no_deadline(
+    wait: Callable[[stentor.Bus], Awaitable[None]], autojump_clock: MockClock
+) -> None:
     async def slow(message: stentor.Message) -> object:
-        clock.now += 0.01
+        autojump_clock.jump(0.01)
         return message.payload
 
-    async def main() -> int:
-        rounds = 0
-        async with stentor.open_bus() as bus:
-            bus.register("a", slow).subscribe("t")
-            bus.register("warm", echo).subscribe("warm")
-            for _ in range(2):
-                await bus.publish("warm")
-                await bus.settled()
-            with trio.move_on_after(0.025):
-                while True:
-                    await wait(bus)
-                    rounds += 1
-        return rounds
-
-    assert trio.run(main, clock=clock) <= 4
+    rounds = 0
+    async with stentor.open_bus() as bus:
+        bus.register("a", slow).subscribe("t")
+        await warm(bus)
+        with trio.move_on_after(0.025):
+            while True:
+                await wait(bus)
+                rounds += 1
+    assert rounds <= 4
 
 
-def test_what_another_bus_does_is_not_put_down_to_a_handler() -> None:
-    clock = ByHand()
-
+async def test_what_another_bus_does_is_not_put_down_to_a_handler(autojump_clock: MockClock) -> None:
     async def slow(message: stentor.Message) -> object:
-        clock.now += 1.0
+        autojump_clock.jump(1.0)
         return message.payload
 
-    async def main() -> None:
-        async with stentor.open_bus() as one, stentor.open_bus() as two:
+    async with stentor.open_bus() as one, stentor.open_bus() as two:
 
-            async def ask(message: stentor.Message) -> object:
-                return (await two.request("t", message.payload)).payload
+        async def ask(message: stentor.Message) -> object:
+            return (await two.request("t", message.payload)).payload
 
-            agent = one.register("a", ask)
-            agent.subscribe("t")
-            two.register("a", slow).subscribe("t")
-            for _ in range(3):
-                await two.request("t", 1)
-                await one.request("t", 1)
-            assert agent.statistics().longest_block == 0.0
-
-    trio.run(main, clock=clock)
+        agent = one.register("a", ask)
+        agent.subscribe("t")
+        other = two.register("a", slow)
+        other.subscribe("t")
+        for _ in range(3):
+            await two.request("t", 1)
+            await one.request("t", 1)
+        assert (agent.statistics().longest_block, other.statistics().longest_block) == (0.0, 1.0)
 
 
 async def _program(trace: list[object]) -> None:

@@ -14,21 +14,10 @@ from stentor._machine.dispatcher import PATIENCE
 from stentor._machine.shifts import LEADER_BUDGET
 from stentor._machine.workers import SPARES
 from tests.bus.accounts import check_conservation
+from tests.bus.instruments import Passes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-
-class Passes(trio.abc.Instrument):
-    """Counts the scheduling passes of trio."""
-
-    def __init__(self) -> None:
-        """Begin with none."""
-        self.count = 0
-
-    def before_io_wait(self, timeout: float) -> None:  # noqa: ARG002 - the protocol
-        """Count one."""
-        self.count += 1
 
 
 async def wait(_: stentor.Message) -> None:

@@ -241,7 +241,7 @@ class Bus(Keeping):
 
         Attempts to come and batches that are not full count too, and feeds while somebody iterates over them. What
         waits to be polled, for an agent that is away, or for an owner who does not iterate, does not. It is told the
-        moment, and never polls. Where no handler has to wait, it may return without that others have had a turn.
+        moment, and never polls. Where no handler has to wait, it may return without others having had a turn.
 
         Args:
             timeout: Seconds to wait at most; None waits for ever.

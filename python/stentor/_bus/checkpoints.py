@@ -104,9 +104,7 @@ async def take(parts: Parts) -> BusCheckpoint:
         RuntimeError: Somebody waits for an answer, or for room in a mailbox.
     """
     _check_settled(parts)
-    if (
-        parts.workers.coming
-    ):  # called, and in trio's hands: it would have a turn more than in a bus that goes on from here
+    if parts.workers.coming:  # who was called has a turn to come, which a bus that begins here has not
         await trio.lowlevel.checkpoint()
         _check_settled(parts)
     _forget_how_it_ran(parts)

@@ -68,9 +68,7 @@ class Sending(Publisher):
 
     async def _confirm(self, message: Message, selection: Selection, outcomes: Outcomes) -> BroadcastResult:
         with self._parts.waits.waiting_for(outcomes.awaited):
-            self._parts.workers.hand_over()
-            await trio.lowlevel.checkpoint_if_cancelled()
-            await outcomes.wait()
+            await self._parts.publishing.handled(outcomes)
         return self._broadcast_result(message, selection, outcomes)
 
     def _publish_nowait(

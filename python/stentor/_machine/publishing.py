@@ -65,8 +65,8 @@ class Publishing:
         self._closed = False
         self.rest: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
         """Lets others have a turn."""
-        self.hand_over: Callable[[], object] = _to_nobody
-        """Lets a worker have its turn now; called by who is about to wait for handlers."""
+        self.hand_over: Callable[[], object]
+        """Lets a worker have its turn now; set by the parts, which have the workers."""
         self.put: Callable[[Message, Selection, Watcher | None], None] = front.accept
         """Puts a message into the mailboxes of a selection."""
 
@@ -167,15 +167,19 @@ class Publishing:
             with trio.move_on_at(deadline):
                 selection = await self.publish(message, outcomes)
                 outcomes.committed()
-                self.hand_over()
-                await trio.lowlevel.checkpoint_if_cancelled()
-                await outcomes.wait()
+                await self.handled(outcomes)
             await outcomes.give_up(TimeoutError(f"not handled within {limit:g} s"))
         return selection, outcomes
 
     def watch(self, keeper: Keeper | None = None) -> Outcomes:
         """Return what is to be told the outcomes of one message."""
         return Outcomes(self._attendance, self._waits.check, keeper)
+
+    async def handled(self, outcomes: Outcomes) -> None:
+        """Wait until all of `outcomes` are over; a worker has its turn first, and where that does, there is no wait."""
+        self.hand_over()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        await outcomes.wait()
 
     def publish_where_room(self, message: Message, *, heard: bool = True) -> Selection:
         """Accept `message` where there is room for it, drop it elsewhere, and return who got it.
@@ -353,7 +357,3 @@ class _Place:
     def _wake(self) -> None:
         self.awaits = None
         trio.lowlevel.reschedule(self._task)
-
-
-def _to_nobody() -> None:
-    pass

@@ -37,10 +37,7 @@ def ask_at_once(
     request = desk.ask(topic, payload, timeout, options, wanted)
     if request is not None:
         try:
-            if not request.is_over_at_once():
-                sent = yield request.trap
-                if sent is not WOKEN:
-                    sent.unwrap()
+            yield from _until_over(request)
         finally:
             request.leave()
     return request
@@ -64,6 +61,12 @@ async def wait(request: Request, deadline: float) -> None:
 @trio.lowlevel.enable_ki_protection
 def _wait(request: Request, task: trio.lowlevel.Task, deadline: float) -> Generator[Any, Any, None]:
     request.sit(task, deadline)
+    yield from _until_over(request)
+
+
+@trio.lowlevel.enable_ki_protection
+def _until_over(request: Request) -> Generator[Any, Any, None]:
+    """Wait where one sits, unless nobody need any more once a worker has had its turn."""
     if not request.is_over_at_once():
         sent = yield request.trap
         if sent is not WOKEN:
