@@ -88,7 +88,7 @@ def measure(url: str, server: int, rounds: int) -> None:
     }
     for name, goal in goals.items():
         ratios = found[name]
-        _say(f"{statistics.median(ratios):7.3g}  ({min(ratios):.2f} to {max(ratios):.2f})  {goal}")
+        _say(f"{statistics.median(ratios):9.3g}  ({min(ratios):.2f} to {max(ratios):.2f})  {goal}")
 
 
 # -- two processes ----------------------------------------------------------------------------------------------------
